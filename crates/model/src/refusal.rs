@@ -1,0 +1,254 @@
+//! Refusals: every "no" of the gateway, with its status, its code and its sentence. One table.
+//!
+//! A new kind of refusal is a new variant, and the compiler asks for its row in each `match`: there is no wildcard here.
+
+use std::sync::Arc;
+
+use crate::quote::Quoted;
+use crate::violation::{Violation, Violations};
+
+/// Why a request was refused, or could not be answered by Graph.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Refusal {
+    /// The `Host` is missing, several or no authority (RFC 9112, 3.2).
+    Host(HostFault),
+    /// The target is in absolute form, or `Host` is not this gateway's.
+    Misdirected(Misdirection),
+    /// The target is longer than its route allows; the limit in bytes.
+    TargetTooLong(usize),
+    /// The target is no path: `*` or an authority.
+    TargetForm,
+    /// The target is another spelling of a route; this is the canonical one.
+    NearMiss(String),
+    /// The target matches no route; these do.
+    UnknownRoute(Arc<[String]>),
+    /// The path is known, the method is not; the value of `Allow`.
+    Method(&'static str),
+    /// An edit with a query.
+    QueryOnEdit,
+    /// No usable bearer token.
+    Credential(CredentialFault),
+    /// More header fields or bytes than accepted; the limits.
+    HeadersTooLarge {
+        /// The most header lines.
+        lines: usize,
+        /// The most bytes of all header lines.
+        bytes: usize,
+    },
+    /// A header that would override method or URL behind the gateway.
+    OverridingHeader(&'static str),
+    /// A header that this update needs.
+    MissingHeader(String),
+    /// `Expect` with anything but `100-continue`.
+    Expectation,
+    /// A read with a body.
+    BodyOnRead,
+    /// `Content-Type` is not JSON.
+    MediaType,
+    /// `Content-Encoding` of any kind.
+    ContentCoding,
+    /// The body is larger than accepted; the limit in bytes.
+    BodyTooLarge(usize),
+    /// The body did not come in time.
+    BodyTimeout,
+    /// The body broke off, or its framing is wrong.
+    BodyBroken,
+    /// The body breaks the schema.
+    Violations(Violations),
+    /// The gateway is draining; nothing was sent.
+    Draining,
+    /// No connection to Graph; nothing was sent.
+    UpstreamUnreachable,
+    /// Something was sent, and no whole answer came: the edit may have been applied.
+    OutcomeUnknown,
+    /// Graph's answer to a read cannot be used.
+    UpstreamUnusable,
+    /// Graph did not answer a read in time.
+    UpstreamTimeout,
+    /// A read was sent and the connection broke before an answer came.
+    UpstreamBroken,
+}
+
+/// What is wrong with `Host`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostFault {
+    /// There is none.
+    Missing,
+    /// There are several.
+    Several,
+    /// It is no authority.
+    Malformed,
+}
+
+/// How a request was misdirected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misdirection {
+    /// The target is a whole URL, as one sends to a forward proxy.
+    AbsoluteForm,
+    /// `Host` names another host than `listen.public_url`.
+    OtherHost,
+}
+
+/// What is wrong with `Authorization`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialFault {
+    /// There is none.
+    Missing,
+    /// There are several.
+    Several,
+    /// The scheme is not `Bearer`.
+    OtherScheme,
+    /// There is no token behind `Bearer`.
+    Malformed,
+}
+
+impl Refusal {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Host(_)
+            | Self::TargetForm
+            | Self::NearMiss(_)
+            | Self::QueryOnEdit
+            | Self::OverridingHeader(_)
+            | Self::MissingHeader(_)
+            | Self::Expectation
+            | Self::BodyOnRead
+            | Self::BodyBroken
+            | Self::Violations(_) => 400,
+            Self::Credential(_) => 401,
+            Self::UnknownRoute(_) => 404,
+            Self::Method(_) => 405,
+            Self::BodyTimeout => 408,
+            Self::BodyTooLarge(_) => 413,
+            Self::TargetTooLong(_) => 414,
+            Self::MediaType | Self::ContentCoding => 415,
+            Self::Misdirected(_) => 421,
+            Self::HeadersTooLarge { .. } => 431,
+            Self::UpstreamUnreachable
+            | Self::OutcomeUnknown
+            | Self::UpstreamUnusable
+            | Self::UpstreamBroken => 502,
+            Self::Draining => 503,
+            Self::UpstreamTimeout => 504,
+        }
+    }
+
+    /// The `code` of Graph's error envelope; also the label of metrics and the `error.type` of spans.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Host(_)
+            | Self::TargetForm
+            | Self::NearMiss(_)
+            | Self::QueryOnEdit
+            | Self::OverridingHeader(_)
+            | Self::MissingHeader(_)
+            | Self::Expectation
+            | Self::BodyOnRead
+            | Self::BodyBroken
+            | Self::Violations(_) => "BadRequest",
+            Self::Credential(_) => "InvalidAuthenticationToken",
+            Self::UnknownRoute(_) => "ResourceNotFound",
+            Self::Method(_) => "MethodNotAllowed",
+            Self::BodyTimeout => "RequestTimeout",
+            Self::BodyTooLarge(_) => "RequestTooLarge",
+            Self::TargetTooLong(_) => "UriTooLong",
+            Self::MediaType | Self::ContentCoding => "UnsupportedMediaType",
+            Self::Misdirected(_) => "MisdirectedRequest",
+            Self::HeadersTooLarge { .. } => "HeadersTooLarge",
+            Self::UpstreamUnreachable => "UpstreamUnreachable",
+            Self::OutcomeUnknown => "OutcomeUnknown",
+            Self::UpstreamUnusable | Self::UpstreamBroken => "UpstreamUnusable",
+            Self::Draining => "ServiceUnavailable",
+            Self::UpstreamTimeout => "UpstreamTimeout",
+        }
+    }
+
+    /// The sentence for the caller: what happened and what to do.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Host(HostFault::Missing) => "the request has no 'Host' header; send exactly one".to_owned(),
+            Self::Host(HostFault::Several) => "the request has several 'Host' headers; send exactly one".to_owned(),
+            Self::Host(HostFault::Malformed) => "the 'Host' header is not a host name with an optional port".to_owned(),
+            Self::Misdirected(Misdirection::AbsoluteForm) => {
+                "the request target is a whole URL; this gateway is no forward proxy: use its address as the base URL and send the path alone".to_owned()
+            }
+            Self::Misdirected(Misdirection::OtherHost) => {
+                "the 'Host' header does not name this gateway; use the public URL of the gateway as the base URL".to_owned()
+            }
+            Self::TargetTooLong(limit) => format!("the request target is longer than {limit} bytes"),
+            Self::TargetForm => "the request target is not a path; it must begin with '/'".to_owned(),
+            Self::NearMiss(canonical) => {
+                format!("the request target is another spelling of '{}'; send exactly that", Quoted(canonical))
+            }
+            Self::UnknownRoute(routes) => {
+                format!("this gateway has no such route. What it has: {}", routes.join("; "))
+            }
+            Self::Method(allow) => format!("this route does not take that method; allowed: {allow}"),
+            Self::QueryOnEdit => "an update takes no query; remove everything from '?' on".to_owned(),
+            Self::Credential(CredentialFault::Missing) => {
+                "the request has no 'Authorization' header; send 'Authorization: Bearer {token}'. Graph SDKs attach their token only to hosts they are told of: add this gateway to the allowed (custom) hosts of the authentication provider; some never send it over http".to_owned()
+            }
+            Self::Credential(CredentialFault::Several) => {
+                "the request has several 'Authorization' headers; send exactly one".to_owned()
+            }
+            Self::Credential(CredentialFault::OtherScheme) => {
+                "the scheme of the 'Authorization' header is not 'Bearer'; send 'Authorization: Bearer {token}'".to_owned()
+            }
+            Self::Credential(CredentialFault::Malformed) => {
+                "the 'Authorization' header holds no token; send 'Authorization: Bearer {token}'".to_owned()
+            }
+            Self::HeadersTooLarge { lines, bytes } => {
+                format!("the request header has more than {lines} lines or {bytes} bytes")
+            }
+            Self::OverridingHeader(name) => {
+                format!("the header '{name}' could change method or URL behind this gateway; remove it")
+            }
+            Self::MissingHeader(name) => format!("this update needs the header '{name}'"),
+            Self::Expectation => "the only expectation that is understood is '100-continue'".to_owned(),
+            Self::BodyOnRead => "a GET takes no body".to_owned(),
+            Self::MediaType => {
+                "an update must be sent as 'Content-Type: application/json', in UTF-8".to_owned()
+            }
+            Self::ContentCoding => "the body must not be compressed; send it without 'Content-Encoding'".to_owned(),
+            Self::BodyTooLarge(limit) => format!("the body is larger than {limit} bytes"),
+            Self::BodyTimeout => "the body did not come in time; nothing was sent to Graph".to_owned(),
+            Self::BodyBroken => "the body broke off or its framing is wrong; nothing was sent to Graph".to_owned(),
+            Self::Violations(violations) => summary(violations),
+            Self::Draining => "this gateway is shutting down; nothing was sent to Graph: try again".to_owned(),
+            Self::UpstreamUnreachable => {
+                "Graph could not be reached; nothing was sent, so the request can be made again".to_owned()
+            }
+            Self::OutcomeUnknown => {
+                "the update was sent to Graph and no whole answer came: it may have been applied. Read the resource before you send it again".to_owned()
+            }
+            Self::UpstreamUnusable => {
+                "Graph's answer came with a content coding that was not asked for and cannot be passed on".to_owned()
+            }
+            Self::UpstreamTimeout => "Graph did not answer in time; this was a read, so it can be made again".to_owned(),
+            Self::UpstreamBroken => {
+                "the connection to Graph broke before an answer came; this was a read, so it can be made again".to_owned()
+            }
+        }
+    }
+
+    /// The violations, where there are any.
+    pub fn violations(&self) -> &[Violation] {
+        if let Self::Violations(violations) = self { violations.listed() } else { &[] }
+    }
+}
+
+/// All fields at fault in one sentence, since users of SDKs see this alone. Many problems are told in short.
+fn summary(violations: &Violations) -> String {
+    let listed = violations.listed();
+    if let [one] = listed {
+        return one.message();
+    }
+    let tell = if listed.len() > 5 { Violation::brief } else { Violation::message };
+    let said: Vec<String> = listed.iter().map(tell).collect();
+    let more = match violations.total() - listed.len() {
+        0 => String::new(),
+        unlisted => format!("; and {unlisted} more"),
+    };
+    format!("{} problems in this update: {}{more}", violations.total(), said.join("; "))
+}

@@ -1,0 +1,33 @@
+//! The body of an edit: read whole, bounded in size and in time.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use patchgate_model::Refusal;
+use tokio::time::timeout;
+
+/// Reads a body of at most `limit` bytes within `deadline`. Trailers are dropped.
+pub async fn read(body: Incoming, limit: usize, deadline: Duration) -> Result<Bytes, Refusal> {
+    timeout(deadline, collect(body, limit)).await.unwrap_or(Err(Refusal::BodyTimeout))
+}
+
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Refusal::BodyBroken)?.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(Refusal::BodyTooLarge(limit));
+        }
+        // Nearly every body comes in one piece, and then nothing is copied.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&std::mem::take(&mut first));
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}

@@ -1,0 +1,68 @@
+//! `patchgate emulate`: the embedded Graph alone, for tool authors.
+
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use patchgate_emulator::{Emulator, Faults};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failed, Outcome, print, say};
+use crate::gateway;
+use crate::telemetry::logs;
+
+const EXAMPLES: &str = "\
+Examples:
+  patchgate emulate
+  patchgate emulate --listen 127.0.0.1:4090 --faults faults.toml
+
+A faults file scripts what goes wrong:
+  [[fault]]
+  match = { method = \"PATCH\" }
+  times = 2
+  status = 429
+  retry_after = 3";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4090")]
+    listen: SocketAddr,
+    /// Scripted faults (TOML)
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+}
+
+pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
+    logs::start(crate::config::LogFormat::Auto, None).map_err(|error| Failed(error.to_string()))?;
+    let emulator = match &args.faults {
+        None => Emulator::new(),
+        Some(file) => {
+            let shown = file.display();
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| Failed(format!("--faults: cannot read '{shown}': {error}")))?;
+            let faults = Faults::from_toml(&text).map_err(|error| Failed(format!("in '{shown}', {error}")))?;
+            Emulator::with_faults(faults)
+        }
+    };
+    let listener = gateway::bind(args.listen, "--listen")?;
+    let address = listener.local_addr()?;
+    say(&format!("the embedded Graph listens on http://{address}"));
+    if !io::stdout().is_terminal() {
+        print(&format!("{{\"ready\":true,\"listen\":\"http://{address}\"}}\n"))?;
+    }
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let end = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        emulator.serve(tokio::net::TcpListener::from_std(listener)?, end).await;
+        io::Result::Ok(())
+    })?;
+    Ok(Outcome::Done)
+}

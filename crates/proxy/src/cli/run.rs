@@ -1,0 +1,135 @@
+//! `patchgate run`: the gateway, from its start to its end.
+
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failed, Outcome, print, say};
+use crate::config::Config;
+use crate::gateway::{self, Gateway};
+use crate::telemetry::logs;
+use crate::telemetry::otlp::Exporter;
+use crate::telemetry::traces::Traces;
+use crate::admin;
+
+const EXAMPLES: &str = "\
+Examples:
+  patchgate                                  the embedded Graph as upstream, and a curl line to try
+  patchgate run --config patchgate.toml
+  patchgate --upstream global                the worldwide Graph
+  patchgate --listen 127.0.0.1:0 --admin 127.0.0.1:0
+
+When standard output is no terminal, one JSON line with the real addresses is written there as soon as requests are
+accepted. SIGTERM and SIGINT end the process after the requests under way.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address that callers connect to [default: 127.0.0.1:4080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// The address of health [default: 127.0.0.1:4081]
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+    /// Graph: a cloud (global, us-gov-l4, us-gov-l5) or a URL [default: the embedded Graph]
+    #[arg(long, value_name = "CLOUD|URL")]
+    upstream: Option<String>,
+    /// What is logged, in the form of `RUST_LOG` [default: info]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+/// The line for programs that start the gateway.
+#[derive(Serialize)]
+struct Ready<'a> {
+    ready: bool,
+    listen: String,
+    admin: String,
+    upstream: &'a str,
+}
+
+pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
+    let mut config = match &args.config {
+        Some(file) => Config::read(file)?,
+        None => Config::told_nothing()?,
+    };
+    config.listen.address = args.listen.unwrap_or(config.listen.address);
+    config.admin.address = args.admin.unwrap_or(config.admin.address);
+    if let Some(upstream) = args.upstream {
+        config.upstream.cloud = patchgate_model::Cloud::from_name(&upstream);
+        config.upstream.url = config.upstream.cloud.is_none().then_some(upstream);
+    }
+    logs::start(config.log.format, args.log.as_deref()).map_err(|error| Failed(format!("--log: {error}")))?;
+    // One provider for everything in the process that speaks TLS, exporters included. It is installed once.
+    _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+
+    let exporter = Exporter::start(config.telemetry.otlp.as_ref())?;
+    let traces = Traces::new(exporter.as_ref().map(Exporter::provider));
+    let admin = gateway::bind(config.admin.address, "--admin (admin.address)")?;
+    let admin_address = admin.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let gateway = gateway::start(&config, &traces)?;
+
+    banner(&gateway, admin_address);
+    if !io::stdout().is_terminal() {
+        let ready = Ready {
+            ready: true,
+            listen: format!("http://{}", gateway.address),
+            admin: format!("http://{admin_address}"),
+            upstream: gateway.upstream.base(),
+        };
+        print(&format!("{}\n", serde_json::to_string(&ready)?))?;
+    }
+    runtime.block_on(async {
+        let admin = tokio::net::TcpListener::from_std(admin)?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let end = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        admin::serve(admin, end).await;
+        io::Result::Ok(())
+    })?;
+    gateway.stop();
+    if let Some(exporter) = exporter {
+        exporter.shutdown();
+    }
+    Ok(Outcome::Done)
+}
+
+/// What is running, for people.
+fn banner(gateway: &Gateway, admin: SocketAddr) {
+    let upstream = if gateway.embedded { "the embedded Graph, " } else { "" };
+    say(&format!("patchgate listens on http://{}, in front of {upstream}{}", gateway.address, gateway.upstream.base()));
+    say(&format!("health is on http://{admin}/readyz"));
+    let rules = gateway.rules.load();
+    for guard in rules.guards() {
+        let schema = guard.schema();
+        let date = schema.date().map(|date| format!(", documentation of {date}")).unwrap_or_default();
+        let digest = schema.digest().get(..12).unwrap_or_default();
+        say(&format!("guards {}{date}, schema sha256 {digest}…", schema.name()));
+    }
+    if !gateway.embedded {
+        return;
+    }
+    let example = rules.guards().iter().find_map(|guard| Some((guard.example_path()?, guard.schema().examples().first()?)));
+    if let Some((path, body)) = example {
+        say("\nTry it:\n");
+        say(&format!(
+            "curl -sS -X PATCH 'http://{}{path}' -H 'Authorization: Bearer demo' -H 'Content-Type: application/json' -d '{}'",
+            gateway.address,
+            // In a shell's single quotes a single quote is the one thing to escape.
+            body.to_string().replace('\'', "'\\''"),
+        ));
+        say("\nChange a value and see it refused. Ctrl-C ends.");
+    }
+}

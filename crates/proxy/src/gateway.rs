@@ -1,0 +1,243 @@
+//! What lives as long as the process.
+//!
+//! | task | started by | ends | on panic |
+//! |---|---|---|---|
+//! | worker thread, one per core: accepts, serves | [`start`] | when drained, or at the drain deadline | the process ends with it: a gateway that half works hides it |
+//! | connection of a caller | worker | with the connection, or drained | the connection closes |
+//! | exchange of an edit | pipeline | with Graph's answer or its deadline, whoever waits | `OutcomeUnknown` |
+//! | connection to Graph | upstream client | with the connection | its exchange ends without an answer |
+//! | admin | [`run`] | with the process | the process ends |
+//! | embedded Graph, a thread | [`start`] | with the process | edits get `UpstreamUnreachable` |
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use patchgate_emulator::Emulator;
+use patchgate_model::{Cloud, Generation};
+use tokio::runtime;
+use tokio::sync::{oneshot, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, LogRequests};
+use crate::listen;
+use crate::ruleset::build::{self, BuildError};
+use crate::ruleset::Ruleset;
+use crate::telemetry::traces::Traces;
+use crate::upstream::client::{Client, Deadlines};
+use crate::upstream::origin::OriginError;
+use crate::upstream::roots::{self, RootsError};
+use crate::upstream::{Origin, Upstream};
+
+/// What a worker needs on the way of a request.
+#[derive(Debug)]
+pub struct Worker {
+    /// The ruleset of new requests.
+    pub rules: Arc<ArcSwap<Ruleset>>,
+    /// This worker's way to Graph.
+    pub upstream: Upstream,
+    /// Makes spans.
+    pub traces: Traces,
+    /// Which requests get a log line.
+    pub log_requests: LogRequests,
+    /// The base URL that callers use, if it is configured.
+    pub public_url: Option<String>,
+    /// The address that callers connect to.
+    pub address: SocketAddr,
+    /// For the body of an edit.
+    pub body_deadline: Duration,
+    /// For a connection on which nothing happens.
+    pub idle_deadline: Duration,
+    /// Connections and exchanges, which the end of the process waits for.
+    pub tasks: TaskTracker,
+}
+
+/// A gateway that accepts requests.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Where callers connect.
+    pub address: SocketAddr,
+    /// Where Graph is.
+    pub upstream: Arc<Origin>,
+    /// Whether that is the embedded one.
+    pub embedded: bool,
+    /// The rules.
+    pub rules: Arc<ArcSwap<Ruleset>>,
+    drain: watch::Sender<bool>,
+    drain_deadline: Duration,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration makes no ruleset.
+    #[error(transparent)]
+    Rules(#[from] BuildError),
+    /// The upstream is none.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// Two upstreams are given.
+    #[error("upstream: 'cloud' and 'url' are both set; set one")]
+    TwoUpstreams,
+    /// No certificate can be trusted.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// An address cannot be listened on.
+    #[error("{key}: cannot listen on {address}: {reason}; {hint}")]
+    Bind {
+        /// Flag and key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        reason: io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Cleartext to everybody.
+    #[error("listen.address: {0} is not loopback, and without TLS tokens would be readable on the way; put TLS in front and set listen.insecure = true, or listen on a loopback address")]
+    Cleartext(SocketAddr),
+    /// The system gives no thread or runtime.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Binds, builds and starts everything; callers are accepted when this returns.
+pub fn start(config: &Config, traces: &Traces) -> Result<Gateway, StartError> {
+    let rules = Arc::new(ArcSwap::from_pointee(build::build(config, Generation(1))?));
+    let planned = upstream(config)?;
+    let tls = match &planned {
+        Some(origin) if origin.tls().is_some() => {
+            let file = config.upstream.roots.as_ref().map(|file| config.folder.join(file));
+            Some(roots::client_config(file.as_deref())?)
+        }
+        _ => None,
+    };
+    let address = config.listen.address;
+    if !address.ip().is_loopback() && !config.listen.insecure {
+        return Err(StartError::Cleartext(address));
+    }
+    let listener = bind(address, "--listen (listen.address)")?;
+    let address = listener.local_addr()?;
+    let embedded = planned.is_none();
+    let origin = Arc::new(match planned {
+        Some(origin) => origin,
+        None => embedded_graph()?,
+    });
+    let (drain, draining) = watch::channel(false);
+    let deadlines = Deadlines {
+        connect: config.timeouts.connect.0,
+        answer: config.timeouts.answer.0,
+        idle: config.timeouts.idle.0,
+    };
+    let count = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut workers = Vec::with_capacity(count);
+    for number in 0..count {
+        let client = Client::new(Arc::clone(&origin), tls.clone(), deadlines);
+        let worker = Worker {
+            rules: Arc::clone(&rules),
+            upstream: Upstream::new(Arc::clone(&origin), client),
+            traces: traces.clone(),
+            log_requests: config.log.requests,
+            public_url: config.listen.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+            address,
+            body_deadline: config.timeouts.body.0,
+            idle_deadline: config.timeouts.idle.0,
+            tasks: TaskTracker::new(),
+        };
+        workers.push(work(number, worker, listener.try_clone()?, draining.clone(), config.timeouts.drain.0)?);
+    }
+    Ok(Gateway { address, upstream: origin, embedded, rules, drain, drain_deadline: config.timeouts.drain.0, workers })
+}
+
+impl Gateway {
+    /// Stops accepting, lets what is under way finish within the drain deadline, and ends the workers.
+    pub fn stop(self) {
+        self.drain.send_replace(true);
+        tracing::info!(deadline = ?self.drain_deadline, "draining");
+        for worker in self.workers {
+            // A worker that panicked has nothing left to wait for; its panic is on standard error.
+            _ = worker.join();
+        }
+    }
+}
+
+/// Binds an address, with a hint for the usual reasons why not.
+pub fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, StartError> {
+    listen::bind(address).map_err(|reason| StartError::Bind {
+        key,
+        address,
+        hint: match reason.kind() {
+            io::ErrorKind::AddrInUse => "another process listens there: end it, or choose another port (0 takes a free one)",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another port",
+            io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+            _ => "choose another address",
+        },
+        reason,
+    })
+}
+
+/// The upstream that is configured; nothing means the embedded one.
+fn upstream(config: &Config) -> Result<Option<Origin>, StartError> {
+    let upstream = &config.upstream;
+    match (upstream.cloud, &upstream.url) {
+        (None, None) => Ok(None),
+        (Some(cloud), None) => Ok(Some(Origin::of_cloud(cloud)?)),
+        (None, Some(url)) => match Cloud::from_name(url) {
+            Some(cloud) => Ok(Some(Origin::of_cloud(cloud)?)),
+            None => Ok(Some(Origin::parse(url, upstream.insecure)?)),
+        },
+        (Some(_), Some(_)) => Err(StartError::TwoUpstreams),
+    }
+}
+
+/// A worker: a thread with a runtime of its own.
+fn work(
+    number: usize,
+    worker: Worker,
+    listener: TcpListener,
+    draining: watch::Receiver<bool>,
+    drain_deadline: Duration,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _inside = runtime.enter();
+        tokio::net::TcpListener::from_std(listener)?
+    };
+    thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let worker = Arc::new(worker);
+        runtime.block_on(async {
+            listen::accept(Arc::clone(&worker), listener, draining).await;
+            worker.tasks.close();
+            if tokio::time::timeout(drain_deadline, worker.tasks.wait()).await.is_err() {
+                tracing::warn!(left = worker.tasks.len(), "drain deadline passed with connections still open");
+            }
+        });
+        // Name lookups that hang must not hold up the end.
+        runtime.shutdown_background();
+    })
+}
+
+/// Starts the embedded Graph on a free port, in a thread of its own; it ends with the process.
+fn embedded_graph() -> Result<Origin, StartError> {
+    let listener = listen::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let address = listener.local_addr()?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let (started, ready) = oneshot::channel();
+    thread::Builder::new().name("embedded-graph".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener);
+            _ = started.send(listener.as_ref().map(|_| ()).map_err(|error| io::Error::other(error.to_string())));
+            if let Ok(listener) = listener {
+                Emulator::new().serve(listener, std::future::pending()).await;
+            }
+        });
+    })?;
+    ready.blocking_recv().unwrap_or_else(|_| Err(io::Error::other("the embedded Graph did not start")))?;
+    Ok(Origin::parse(&format!("http://{address}"), false)?)
+}

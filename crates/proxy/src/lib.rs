@@ -1,0 +1,25 @@
+//! The gateway and its command line.
+//!
+//! [`cli`] reads arguments; [`gateway`] starts what lives as long as the process; [`pipeline`] is the way of a request;
+//! [`ruleset`] decides; [`upstream`] is the way out. `ARCHITECTURE.md` has the map.
+
+pub mod admin;
+pub mod body;
+pub mod caller;
+pub mod cli;
+pub mod config;
+pub mod gateway;
+pub mod head;
+pub mod listen;
+pub mod pipeline;
+pub mod respond;
+pub mod ruleset;
+pub mod telemetry;
+pub mod upstream;
+
+use std::process::ExitCode;
+
+/// The whole program: what the binary `patchgate` does.
+pub fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,158 @@
+//! Admission: everything that can be decided before the body is read, in the order in which it is refused.
+
+use std::sync::Arc;
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING};
+use http::uri::Authority;
+use http::{HeaderMap, Method};
+use patchgate_model::refusal::CredentialFault;
+
+use super::{
+    Admitted, AdmittedEdit, AdmittedRead, Caller, Credential, Guarded, HostFault, Limits, Misdirection, Outbound, Refusal,
+    Resource, Ruleset, headers, media_type,
+};
+use crate::head::{Head, Target};
+
+pub(super) fn admit(rules: &Arc<Ruleset>, head: &Head, caller: Caller) -> Result<Admitted, Refusal> {
+    size(&head.headers, rules.limits)?;
+    host(rules, &head.headers)?;
+    let (path, query) = target(head, rules.limits)?;
+    match named(rules, head, path)? {
+        Named::Edit(guard, resource) => {
+            if query.is_some() {
+                return Err(Refusal::QueryOnEdit);
+            }
+            credential(caller.credential)?;
+            edit_headers(head, guard, rules.limits)?;
+            Ok(Admitted::Edit(AdmittedEdit {
+                schema: Arc::clone(&guard.schema),
+                resource,
+                headers: Outbound::of_edit(&head.headers),
+                json_depth: rules.limits.json_depth,
+                body_limit: rules.limits.body,
+            }))
+        }
+        Named::Read(resource) => {
+            credential(caller.credential)?;
+            read_headers(&head.headers)?;
+            let query = query.map(str::to_owned);
+            Ok(Admitted::Read(AdmittedRead { resource, query, headers: Outbound::of_read(&head.headers) }))
+        }
+    }
+}
+
+/// What target and method name together.
+enum Named<'r> {
+    Edit(&'r Guarded, Resource),
+    Read(Resource),
+}
+
+fn size(headers: &HeaderMap, limits: Limits) -> Result<(), Refusal> {
+    // Name, colon, space, value, CR, LF.
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if headers.len() > limits.header_lines || bytes > limits.header_bytes {
+        return Err(Refusal::HeadersTooLarge { lines: limits.header_lines, bytes: limits.header_bytes });
+    }
+    Ok(())
+}
+
+fn host(rules: &Ruleset, headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut values = headers.get_all(HOST).iter();
+    let host = values.next().ok_or(Refusal::Host(HostFault::Missing))?;
+    if values.next().is_some() {
+        return Err(Refusal::Host(HostFault::Several));
+    }
+    let authority = Authority::try_from(host.as_bytes()).ok().filter(|a| !a.as_str().contains('@'));
+    let authority = authority.ok_or(Refusal::Host(HostFault::Malformed))?;
+    match &rules.public {
+        Some(public) if !public.as_str().eq_ignore_ascii_case(authority.as_str()) => {
+            Err(Refusal::Misdirected(Misdirection::OtherHost))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn target(head: &Head, limits: Limits) -> Result<(&str, Option<&str>), Refusal> {
+    let target = match &head.target {
+        Target::Origin(target) => target,
+        Target::Absolute => return Err(Refusal::Misdirected(Misdirection::AbsoluteForm)),
+        Target::Other => return Err(Refusal::TargetForm),
+    };
+    let limit = if head.method == Method::GET { limits.target_read } else { limits.target_guard };
+    if target.len() > limit {
+        return Err(Refusal::TargetTooLong(limit));
+    }
+    Ok(target.split_once('?').map_or((target.as_str(), None), |(path, query)| (path, Some(query))))
+}
+
+/// The route of a path, exactly; otherwise the reason why there is none.
+fn named<'r>(rules: &'r Ruleset, head: &Head, path: &str) -> Result<Named<'r>, Refusal> {
+    let edit = rules.guarded(path);
+    let read = rules.read(path);
+    if edit.is_none() && read.is_none() {
+        let near = rules.all_routes().find_map(|route| route.near_miss(path));
+        return Err(near.map_or_else(
+            || Refusal::UnknownRoute(Arc::clone(&rules.known)),
+            |resource| Refusal::NearMiss(resource.path()),
+        ));
+    }
+    let allow = match (&edit, &read) {
+        (Some(_), Some(_)) => "GET, PATCH",
+        (Some(_), None) => "PATCH",
+        _ => "GET",
+    };
+    match (head.method.as_str(), edit, read) {
+        ("PATCH", Some((guard, resource)), _) => Ok(Named::Edit(guard, resource)),
+        ("GET", _, Some(resource)) => Ok(Named::Read(resource)),
+        _ => Err(Refusal::Method(allow)),
+    }
+}
+
+fn credential(credential: Credential) -> Result<(), Refusal> {
+    Err(Refusal::Credential(match credential {
+        Credential::Bearer => return Ok(()),
+        Credential::Missing => CredentialFault::Missing,
+        Credential::Several => CredentialFault::Several,
+        Credential::OtherScheme => CredentialFault::OtherScheme,
+        Credential::Malformed => CredentialFault::Malformed,
+    }))
+}
+
+fn edit_headers(head: &Head, guard: &Guarded, limits: Limits) -> Result<(), Refusal> {
+    let headers = &head.headers;
+    common_headers(headers)?;
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(Refusal::ContentCoding);
+    }
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    match (types.next(), types.next()) {
+        (Some(one), None) if media_type::is_json(one.as_bytes()) => {}
+        _ => return Err(Refusal::MediaType),
+    }
+    let missing = guard.schema.guard().required_headers.iter().find(|name| !headers.contains_key(name.as_str()));
+    if let Some(name) = missing {
+        return Err(Refusal::MissingHeader(name.clone()));
+    }
+    match content_length(headers) {
+        Some(length) if length > limits.body as u64 => Err(Refusal::BodyTooLarge(limits.body)),
+        _ => Ok(()),
+    }
+}
+
+fn read_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    common_headers(headers)?;
+    let body = headers.contains_key(TRANSFER_ENCODING) || content_length(headers).is_some_and(|length| length > 0);
+    if body { Err(Refusal::BodyOnRead) } else { Ok(()) }
+}
+
+fn common_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    if let Some(name) = headers::overriding(headers) {
+        return Err(Refusal::OverridingHeader(name));
+    }
+    let understood = headers.get_all(EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if understood { Ok(()) } else { Err(Refusal::Expectation) }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

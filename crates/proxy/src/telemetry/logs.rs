@@ -1,0 +1,26 @@
+//! The process's own log: on standard error, for people or as JSON.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+use crate::config::LogFormat;
+
+/// Sets the log up for the whole process. `filter` is in the form of `RUST_LOG`, which is used where it is absent.
+pub fn start(format: LogFormat, filter: Option<&str>) -> Result<(), ParseError> {
+    let filter = match filter {
+        Some(filter) => EnvFilter::try_new(filter)?,
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+    };
+    let terminal = io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let human = format == LogFormat::Human || (format == LogFormat::Auto && terminal);
+    // A second log in one process (the tests of this crate) is no reason to fail.
+    _ = if human {
+        builder.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none()).with_target(false).try_init()
+    } else {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    };
+    Ok(())
+}

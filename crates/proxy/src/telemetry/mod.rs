@@ -1,0 +1,9 @@
+//! What can be seen of the gateway: traces, and the process's own log.
+//!
+//! INVARIANT: only names that a schema or the configuration knows, and ids, are ever said here; never a value of a body, a
+//! token or an address of a person.
+
+pub mod events;
+pub mod logs;
+pub mod otlp;
+pub mod traces;

@@ -1,0 +1,214 @@
+//! Traces: a SERVER span for each request, a CLIENT span for each exchange with Graph, in the caller's trace.
+//!
+//! Made with the OpenTelemetry API alone; attributes are built only for a span that is recorded. With no exporter there is
+//! no span, and the caller's trace context passes through as it came.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use opentelemetry::trace::{Span as _, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
+use patchgate_model::{Refusal, Resource};
+
+use super::events::Told;
+use crate::head::Head;
+use crate::upstream::Origin;
+
+/// The longest `User-Agent` that is recorded, in characters.
+const LONGEST_USER_AGENT: usize = 256;
+
+/// Makes the spans of requests.
+#[derive(Debug, Clone)]
+pub struct Traces {
+    tracer: Option<SdkTracer>,
+}
+
+/// The trace of one request: its SERVER span, if there is one.
+#[derive(Debug)]
+pub struct Trace {
+    tracer: Option<SdkTracer>,
+    parent: Context,
+    server: Option<Span>,
+}
+
+/// The part of a trace that an exchange with Graph needs, wherever it runs.
+#[derive(Debug)]
+pub struct ClientSpan {
+    span: Option<Span>,
+}
+
+/// Where a request came in.
+#[derive(Debug, Clone)]
+pub struct Entrance {
+    /// The address that callers connect to.
+    pub address: std::net::SocketAddr,
+    /// The address of the caller.
+    pub peer: std::net::IpAddr,
+}
+
+impl Traces {
+    /// Spans go to this provider; without one there are none.
+    pub fn new(provider: Option<&SdkTracerProvider>) -> Self {
+        Self { tracer: provider.map(|provider| provider.tracer("patchgate")) }
+    }
+
+    /// Begins the trace of a request.
+    pub fn begin(&self, head: &Head) -> Trace {
+        let Some(tracer) = &self.tracer else {
+            return Trace { tracer: None, parent: Context::new(), server: None };
+        };
+        let remote = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(&head.headers));
+        let builder = tracer.span_builder(method(head.method.as_str())).with_kind(SpanKind::Server);
+        let server = tracer.build_with_context(builder, &remote);
+        let parent = Context::new().with_remote_span_context(server.span_context().clone());
+        Trace { tracer: Some(tracer.clone()), parent, server: Some(server) }
+    }
+}
+
+impl Trace {
+    /// The id of the trace, for the log.
+    pub fn id(&self) -> Option<String> {
+        let context = self.server.as_ref().map(Span::span_context)?;
+        context.is_valid().then(|| context.trace_id().to_string())
+    }
+
+    /// The trace without its SERVER span, for a task of its own.
+    pub fn for_task(&self) -> Self {
+        Self { tracer: self.tracer.clone(), parent: self.parent.clone(), server: None }
+    }
+
+    /// Begins the CLIENT span of an exchange.
+    pub fn client(&self, verb: &'static str, resource: &Resource, origin: &Origin) -> ClientSpan {
+        let Some(tracer) = &self.tracer else { return ClientSpan { span: None } };
+        let template = resource.route().template().as_str();
+        let builder = tracer.span_builder(format!("{verb} {template}")).with_kind(SpanKind::Client);
+        let mut span = tracer.build_with_context(builder, &self.parent);
+        if span.is_recording() {
+            span.set_attributes([
+                KeyValue::new("http.request.method", verb),
+                KeyValue::new("url.template", template.to_owned()),
+                KeyValue::new("url.full", format!("{}{}", origin.base(), resource.shown_path())),
+                KeyValue::new("server.address", origin.host().to_owned()),
+                KeyValue::new("server.port", i64::from(origin.port())),
+            ]);
+        }
+        ClientSpan { span: Some(span) }
+    }
+
+    /// Ends the SERVER span with what came of the request.
+    pub fn end(self, head: &Head, entrance: &Entrance, told: &Told, status: StatusCode, refusal: Option<&Refusal>) {
+        let Some(mut span) = self.server else { return };
+        if !span.is_recording() {
+            return;
+        }
+        let verb = method(head.method.as_str());
+        span.set_attributes([
+            KeyValue::new("http.request.method", verb),
+            KeyValue::new("url.scheme", "http"),
+            KeyValue::new("server.address", entrance.address.ip().to_string()),
+            KeyValue::new("server.port", i64::from(entrance.address.port())),
+            KeyValue::new("client.address", entrance.peer.to_string()),
+            KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
+            KeyValue::new("patchgate.request.id", told.request_id.to_string()),
+            KeyValue::new("patchgate.generation", i64::try_from(told.generation.0).unwrap_or(i64::MAX)),
+            KeyValue::new("patchgate.decision", if told.allowed { "allow" } else { "refuse" }),
+        ]);
+        if let Some(agent) = head.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()) {
+            let shown: String = agent.chars().take(LONGEST_USER_AGENT).collect();
+            span.set_attribute(KeyValue::new("user_agent.original", shown));
+        }
+        if let Some(resource) = &told.resource {
+            let template = resource.route().template().as_str();
+            span.update_name(format!("{verb} {template}"));
+            span.set_attribute(KeyValue::new("http.route", template.to_owned()));
+            span.set_attribute(KeyValue::new("url.path", resource.shown_path()));
+            if let Some(id) = resource.shown_id() {
+                span.set_attribute(KeyValue::new("patchgate.resource.id", id));
+            }
+        }
+        if let Some(edit) = &told.edit {
+            span.set_attribute(KeyValue::new("patchgate.schema", edit.schema().name().to_owned()));
+            span.set_attribute(strings("patchgate.edit.fields", edit.field_names()));
+        }
+        if let Some(refusal) = refusal {
+            let violations = refusal.violations();
+            span.set_attribute(KeyValue::new("error.type", refusal.code()));
+            if !violations.is_empty() {
+                span.set_attribute(strings("patchgate.violation.codes", violations.iter().map(|v| v.code().as_str())));
+                let targets = violations.iter().map(|v| v.known_target.as_str());
+                span.set_attribute(strings("patchgate.violation.targets", targets));
+            }
+        } else if status.is_server_error() {
+            span.set_attribute(KeyValue::new("error.type", status.as_u16().to_string()));
+        }
+        if status.is_server_error() {
+            span.set_status(Status::Error { description: Cow::Borrowed("") });
+        }
+        span.end();
+    }
+}
+
+impl ClientSpan {
+    /// Puts the trace context into the header of the outgoing request.
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        let Some(span) = &self.span else { return };
+        let context = Context::new().with_remote_span_context(span.span_context().clone());
+        headers.remove("tracestate");
+        TraceContextPropagator::new().inject_context(&context, &mut HeadersMut(headers));
+    }
+
+    /// Graph answered.
+    pub fn answered(self, status: StatusCode) {
+        let Some(mut span) = self.span else { return };
+        span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+        if status.is_client_error() || status.is_server_error() {
+            span.set_attribute(KeyValue::new("error.type", status.as_u16().to_string()));
+            span.set_status(Status::Error { description: Cow::Borrowed("") });
+        }
+        span.end();
+    }
+
+    /// Graph did not answer.
+    pub fn failed(self, kind: &'static str) {
+        let Some(mut span) = self.span else { return };
+        span.set_attribute(KeyValue::new("error.type", kind));
+        span.set_status(Status::Error { description: Cow::Borrowed(kind) });
+        span.end();
+    }
+}
+
+fn strings<'a>(name: &'static str, values: impl Iterator<Item = &'a str>) -> KeyValue {
+    let values: Vec<StringValue> = values.map(|value| StringValue::from(value.to_owned())).collect();
+    KeyValue::new(name, Value::Array(Array::String(values)))
+}
+
+/// A method as the semantic conventions want it: one of a closed list.
+fn method(name: &str) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "PATCH", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == name).unwrap_or("_OTHER")
+}
+
+struct Headers<'h>(&'h HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+struct HeadersMut<'h>(&'h mut HeaderMap);
+
+impl Injector for HeadersMut<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Graph's answer on its way back: unchanged, but for what belongs to a connection, and links.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, StatusCode};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+
+use super::client::Response;
+use super::links::Links;
+
+/// Fields that belong to one connection (RFC 9110, 7.6.1).
+static HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-authenticate"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// An answer of Graph, its body still to come.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The header fields, without those of the connection.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+}
+
+impl Answer {
+    pub(super) fn of(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let mut headers = parts.headers;
+        let nominated: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+            .collect();
+        for name in HOP_BY_HOP.iter().chain(&nominated) {
+            headers.remove(name);
+        }
+        Self { status: parts.status, headers, body: Body::Streamed(body) }
+    }
+}
+
+/// Whether a body is JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The body of an answer to a caller.
+#[derive(Debug)]
+pub enum Body {
+    /// The gateway's own words.
+    Own(Bytes),
+    /// Graph's, as they come.
+    Streamed(Incoming),
+    /// Graph's, with links turned to the gateway.
+    Linked(Incoming, Links),
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut *self {
+            Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Streamed(stream) => poll_data(stream, cx),
+            Self::Linked(stream, links) => loop {
+                let Poll::Ready(polled) = poll_data(stream, cx) else { return Poll::Pending };
+                let out = match polled {
+                    Some(Ok(frame)) => frame.into_data().map(|data| links.turn(&data)).unwrap_or_default(),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => links.rest(),
+                };
+                let ended = stream.is_end_stream();
+                if !out.is_empty() {
+                    return Poll::Ready(Some(Ok(Frame::data(out))));
+                }
+                if ended {
+                    let rest = links.rest();
+                    return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
+                }
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(bytes) => bytes.is_empty(),
+            Self::Streamed(stream) => stream.is_end_stream(),
+            Self::Linked(stream, links) => stream.is_end_stream() && links.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Streamed(stream) => stream.size_hint(),
+            Self::Linked(..) => SizeHint::default(),
+        }
+    }
+}
+
+/// The next piece of data; trailers end the body, they are not passed on.
+fn poll_data(stream: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    Pin::new(stream).poll_frame(cx).map(|frame| frame.filter(|frame| frame.as_ref().map_or(true, Frame::is_data)))
+}

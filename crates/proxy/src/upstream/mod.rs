@@ -1,0 +1,97 @@
+//! Graph, as the gateway reaches it: one way out for edits, another for reads.
+//!
+//! INVARIANT: [`Upstream::forward`] sends the bytes of an [`Edit`], to the resource of that edit, and nothing else. Host
+//! and target come from the configuration and the edit, never from the caller.
+
+mod answer;
+pub mod client;
+mod links;
+pub mod origin;
+pub mod roots;
+mod request;
+
+use std::sync::Arc;
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use patchgate_model::Refusal;
+use patchgate_validator::Edit;
+
+pub use answer::{Answer, Body};
+pub use client::{Client, Failure, Sent};
+pub use links::Links;
+pub use origin::Origin;
+
+use crate::ruleset::{AdmittedRead, Outbound};
+use crate::telemetry::traces::{ClientSpan, Trace};
+
+/// A worker's way to Graph: its origin, and the connections of this worker.
+#[derive(Debug)]
+pub struct Upstream {
+    origin: Arc<Origin>,
+    client: Client,
+}
+
+impl Upstream {
+    /// A way with no connection yet.
+    pub fn new(origin: Arc<Origin>, client: Client) -> Self {
+        Self { origin, client }
+    }
+
+    /// Sends an edit, once, and waits for the head of Graph's answer.
+    ///
+    /// It is sent again only where it provably was not sent. To be run in a task of its own: it must end, whoever waits
+    /// for it.
+    pub async fn forward(&self, edit: Edit, headers: &Outbound, trace: &Trace) -> Result<Answer, Refusal> {
+        let span = trace.client("PATCH", edit.resource(), &self.origin);
+        let request = request::edit(&self.origin, &edit, headers, &span);
+        let sent = self.client.send(request).await;
+        observed(span, sent).map_err(|failure| match failure.sent {
+            Sent::No => Refusal::UpstreamUnreachable,
+            Sent::Maybe => Refusal::OutcomeUnknown,
+        })
+    }
+
+    /// Reads, and gives links in the answer the origin under which the caller reached the gateway.
+    pub async fn read(&self, read: &AdmittedRead, here: &str, trace: &Trace) -> Result<Answer, Refusal> {
+        let span = trace.client("GET", read.resource(), &self.origin);
+        let request = request::read(&self.origin, read, &span);
+        let answer = observed(span, self.client.send(request).await).map_err(|failure| match failure {
+            Failure { sent: Sent::No, .. } => Refusal::UpstreamUnreachable,
+            Failure { timed_out: true, .. } => Refusal::UpstreamTimeout,
+            Failure { .. } => Refusal::UpstreamBroken,
+        })?;
+        let encoded = answer.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+        if encoded {
+            return Err(Refusal::UpstreamUnusable);
+        }
+        Ok(with_links(answer, &self.origin, here))
+    }
+}
+
+/// Ends the CLIENT span with what came of the exchange.
+fn observed(span: ClientSpan, result: Result<client::Response, Failure>) -> Result<Answer, Failure> {
+    match result {
+        Ok(response) => {
+            span.answered(response.status());
+            Ok(Answer::of(response))
+        }
+        Err(failure) => {
+            tracing::warn!(sent = ?failure.sent, reason = %failure.reason, "no answer from upstream");
+            span.failed(failure.kind());
+            Err(failure)
+        }
+    }
+}
+
+/// Links are looked for in JSON alone.
+fn with_links(answer: Answer, origin: &Origin, here: &str) -> Answer {
+    match answer.body {
+        Body::Streamed(stream) if answer::is_json(&answer.headers) => {
+            let mut headers = answer.headers;
+            headers.remove(CONTENT_LENGTH);
+            let links = Links::new(origin.base().to_owned(), here.to_owned());
+            Answer { headers, body: Body::Linked(stream, links), ..answer }
+        }
+        body => Answer { body, ..answer },
+    }
+}

@@ -1,0 +1,223 @@
+//! From a page of Microsoft Graph's reference to the schema of a guard.
+//!
+//! INVARIANT: a page ends in a schema or in an error with its place; nothing in between, and nothing guessed. The page's
+//! facts go into the schema, its sentences do not.
+
+mod emit;
+mod error;
+mod example;
+mod markdown;
+mod page;
+mod path;
+mod prose;
+mod sections;
+mod table;
+mod types;
+mod values;
+
+use std::fmt::Write as _;
+
+use patchgate_model::{Cloud, GraphVersion, KeyPattern};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+pub use error::{DeriveError, Note, Reason};
+use example::Example;
+use markdown::Place;
+
+/// The version of the deriver, in the provenance of each schema: it counts the changes to what the same page gives.
+pub const DERIVER: &str = "1";
+
+/// The largest page, in bytes. A caller that can know the size beforehand need not read a larger one.
+pub const MAX_PAGE: usize = 4 * 1024 * 1024;
+
+/// What a page can't say about its update.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The versions of Graph that have it; those of the page's own examples where nothing is told.
+    pub versions: Option<Vec<GraphVersion>>,
+    /// The patterns of keys, by their names in the paths.
+    pub keys: Vec<(String, KeyPattern)>,
+    /// The permission that a caller needs.
+    pub permission: Option<String>,
+    /// The clouds that have it; the worldwide one where nothing is told.
+    pub clouds: Vec<Cloud>,
+}
+
+/// A schema, and what a reader of it should know about its page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Derived {
+    /// The schema, its members in the order in which they are written.
+    pub schema: Value,
+    /// What was left out, renamed or taken in the stricter of two ways, in the order of the page.
+    pub notes: Vec<Note>,
+}
+
+impl Derived {
+    /// The schema as it is kept in files: the same bytes for the same page, two spaces deep, with a final new line.
+    pub fn to_text(&self) -> String {
+        format!("{:#}\n", self.schema)
+    }
+}
+
+/// Derives the schema of a guard: the way of a page. `name` is what the guard will be called.
+pub fn derive(name: &str, bytes: &[u8], told: &Told) -> Result<Derived, DeriveError> {
+    let mut notes = Vec::new();
+    let text = text(bytes)?;
+    let markdown = markdown::read(text);
+    let page = page::read(&markdown, &mut notes)?;
+    let paths = path::read(&page.targets, &mut notes)?;
+    let samples = samples(&page, &paths, &mut notes);
+    let keys = paths.keys(&samples, told, &mut notes)?;
+    let properties = table::read(page.table, page.namespace.as_deref(), &mut notes)?;
+    let examples = examples(&page, &mut notes)?;
+    let versions = versions(&page, &paths, told)?;
+    let entity_type = entity_type(&page, &examples, &mut notes);
+    let mut schema = emit::schema(&emit::Guard {
+        name,
+        title: page.title.as_deref(),
+        date: page.date.as_deref(),
+        namespace: page.namespace.as_deref(),
+        sha256: &sha256(bytes),
+        deriver: DERIVER,
+        paths: &paths,
+        versions: &versions,
+        keys: &keys,
+        required_headers: &page.required_headers,
+        permission: told.permission.as_deref(),
+        clouds: if told.clouds.is_empty() { &[Cloud::Global] } else { &told.clouds },
+        entity_type: entity_type.as_deref(),
+        properties: &properties.listed,
+    });
+    let mut proven = Vec::new();
+    for example in examples {
+        let example = example.prove(&schema, &properties, &mut notes)?;
+        proven.extend(example.filter(|example| !proven.contains(example)));
+    }
+    if let (false, Some(members)) = (proven.is_empty(), schema.as_object_mut()) {
+        members.insert("examples".to_owned(), Value::Array(proven));
+    }
+    notes.sort_by_key(|note| note.line);
+    Ok(Derived { schema, notes })
+}
+
+/// The page as text. A byte order mark at its beginning is Windows' way to save a file, and no part of the page.
+fn text(bytes: &[u8]) -> Result<&str, DeriveError> {
+    let fail = |reason, place, read: &str, expected: &str| {
+        Err(DeriveError::described(reason, place, read, expected))
+    };
+    if bytes.len() > MAX_PAGE {
+        return fail(Reason::TooLarge, Place::START, &format!("{} bytes", bytes.len()), "at most 4 MiB");
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let good = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
+            return fail(Reason::NotUtf8, end_of(&good), "bytes that are no character", "UTF-8");
+        }
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some((before, _)) = text.split_once('\0') {
+        return fail(Reason::Nul, end_of(before), "a NUL", "text");
+    }
+    if text.trim().is_empty() {
+        return fail(
+            Reason::Empty,
+            Place::START,
+            "nothing",
+            "a page of Microsoft Graph's reference in Markdown",
+        );
+    }
+    Ok(text)
+}
+
+/// The place right after a text.
+fn end_of(text: &str) -> Place {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    Place { line: text.matches('\n').count() + 1, column: last.chars().count() + 1 }
+}
+
+/// The values of the keys in the page's own requests: as the page lists them, else as its targets have them.
+fn samples(page: &page::Page<'_>, paths: &path::Paths, notes: &mut Vec<Note>) -> Vec<(String, String)> {
+    let mut samples = Vec::new();
+    for request in &page.requests {
+        let (_, path) = path::split(&request.target);
+        let Some(names) = paths.key_names(&path) else {
+            let text = format!("the example's path '/{path}' is none of the page's paths");
+            notes.push(Note::new("examplePath", request.place, text));
+            continue;
+        };
+        if names.len() == request.sample_keys.len() {
+            samples.extend(names.into_iter().zip(request.sample_keys.iter().cloned()));
+        } else {
+            samples.extend(paths.samples(&path));
+        }
+    }
+    samples
+}
+
+/// The versions that have the update: as told, else those that the page's own targets name.
+fn versions(
+    page: &page::Page<'_>,
+    paths: &path::Paths,
+    told: &Told,
+) -> Result<Vec<GraphVersion>, DeriveError> {
+    let named = page.requests.iter().filter_map(|request| path::split(&request.target).0);
+    let named: Vec<_> = named.chain(paths.versions.iter().copied()).collect();
+    let wanted = told.versions.as_ref().filter(|versions| !versions.is_empty()).unwrap_or(&named);
+    let versions: Vec<_> = GraphVersion::ALL.into_iter().filter(|version| wanted.contains(version)).collect();
+    if versions.is_empty() {
+        let place = page.targets.first().map_or(Place::START, |(place, _)| *place);
+        let read = "no example with the whole address";
+        return Err(DeriveError::described(
+            Reason::NoVersion,
+            place,
+            read,
+            "'v1.0' or 'beta' in an example's address",
+        ));
+    }
+    Ok(versions)
+}
+
+fn examples(page: &page::Page<'_>, notes: &mut Vec<Note>) -> Result<Vec<Example>, DeriveError> {
+    let mut examples = Vec::new();
+    for request in &page.requests {
+        match request.example()? {
+            Some(example) => examples.push(example),
+            None => notes.push(Note::new("exampleEmpty", request.place, "an example has no body".to_owned())),
+        }
+    }
+    if page.requests.is_empty() {
+        notes.push(Note::new(
+            "noExample",
+            page.table.place,
+            "the page has no example of its own to check".to_owned(),
+        ));
+    }
+    Ok(examples)
+}
+
+/// The type that a body may state: the one that the page's own requests state, else the one of its answer.
+fn entity_type(page: &page::Page<'_>, examples: &[Example], notes: &mut Vec<Note>) -> Option<String> {
+    let mut stated = examples.iter().filter_map(|example| example.odata_type.as_deref());
+    let first = stated.next().filter(|name| page::is_type(name));
+    let agreed = first.filter(|first| stated.all(|other| other == *first));
+    let answered = page.response_type.as_deref();
+    if let (Some(sent), Some(answered)) = (agreed, answered)
+        && sent != answered
+        && let Some(request) = page.requests.first()
+    {
+        let text =
+            format!("the example states '{sent}' and its answer '{answered}'; the guard goes by the example");
+        notes.push(Note::new("entityType", request.place, text));
+    }
+    agreed.or(answered).map(str::to_owned)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string does not fail.
+        _ = write!(text, "{byte:02x}");
+        text
+    })
+}

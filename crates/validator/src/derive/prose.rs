@@ -1,0 +1,332 @@
+//! The words of a description, and the few things that are read out of them: null, read-only, bounds.
+//!
+//! INVARIANT: a description is read as tokens, never by its sentences' letters; wording that is not known says nothing,
+//! and where it could be read in two ways the stricter one counts.
+
+use super::markdown::{Kind, Place, Span};
+
+/// A piece of a description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Token {
+    /// A word or a number.
+    Word(String),
+    /// Something set apart as a value: code, bold or in quotation marks.
+    Value { text: String, code: bool },
+    /// A link that is more than a value.
+    Link(String),
+    /// The beginning of an item of an HTML list.
+    Item,
+    /// The end of an HTML list.
+    ListEnd,
+    /// The end of a sentence.
+    Stop,
+    /// Any other character.
+    Mark(char),
+}
+
+impl Token {
+    /// The word, if it is one, also where it is set as code.
+    pub(super) fn word(&self) -> Option<String> {
+        match self {
+            Self::Word(text) | Self::Value { text, .. } => Some(text.to_ascii_lowercase()),
+            _ => None,
+        }
+    }
+}
+
+/// A description in pieces, each with its place.
+#[derive(Debug)]
+pub(super) struct Prose(pub(super) Vec<(Place, Token)>);
+
+impl Prose {
+    /// Takes spans apart.
+    pub(super) fn of(spans: &[Span]) -> Self {
+        let mut tokens = Vec::new();
+        for span in spans {
+            match &span.kind {
+                Kind::Code | Kind::Link { code: true, .. } => {
+                    tokens.push((span.place, Token::Value { text: span.text.trim().to_owned(), code: true }));
+                }
+                Kind::Link { .. } => tokens.push((span.place, Token::Link(span.text.clone()))),
+                Kind::Strong if is_name(span.text.trim()) => {
+                    tokens
+                        .push((span.place, Token::Value { text: span.text.trim().to_owned(), code: false }));
+                }
+                Kind::Html => tokens.extend(html(&span.text).map(|token| (span.place, token))),
+                Kind::Text | Kind::Strong => {
+                    let mut text = Text { rest: &span.text, place: span.place, before: ' ' };
+                    tokens.extend(std::iter::from_fn(|| text.next_token()));
+                }
+            }
+        }
+        Self(tokens)
+    }
+
+    pub(super) fn get(&self, at: usize) -> Option<&Token> {
+        self.0.get(at).map(|(_, token)| token)
+    }
+
+    /// The place of a token, or of the last one.
+    pub(super) fn place(&self, at: usize) -> Option<Place> {
+        self.0.get(at).or(self.0.last()).map(|(place, _)| *place)
+    }
+
+    fn word(&self, at: usize) -> Option<String> {
+        self.get(at).and_then(Token::word)
+    }
+
+    /// Whether these words follow one another from here on.
+    pub(super) fn reads(&self, at: usize, words: &[&str]) -> bool {
+        words.iter().zip(at..).all(|(word, at)| self.word(at).as_deref() == Some(word))
+    }
+
+    /// Whether these words stand anywhere, and not under a "not".
+    pub(super) fn says(&self, words: &[&str]) -> bool {
+        (0..self.0.len()).any(|at| self.reads(at, words) && !self.negated(at))
+    }
+
+    /// Whether the page calls the property read-only.
+    pub(super) fn read_only(&self) -> bool {
+        self.says(&["read-only"]) || self.says(&["readonly"]) || self.says(&["read", "only"])
+    }
+
+    /// Whether null is a value, by the page's words. One "not nullable" outweighs everything else.
+    pub(super) fn nullable(&self) -> bool {
+        let mut found = false;
+        for at in 0..self.0.len() {
+            let before = at.checked_sub(1).and_then(|before| self.word(before));
+            let admitted = match self.word(at).as_deref() {
+                Some("non-nullable" | "nonnullable" | "not-nullable") => return false,
+                Some("nullable") => true,
+                Some("null") => {
+                    let after = self.word(at + 1);
+                    matches!(before.as_deref(), Some("or" | "to" | "be"))
+                        || matches!(after.as_deref(), Some("if" | "when" | "unless" | "otherwise" | "to"))
+                }
+                _ => continue,
+            };
+            if self.negated(at) {
+                return false;
+            }
+            found |= admitted;
+        }
+        found
+    }
+
+    /// Whether a "not" stands shortly before, in the same sentence.
+    fn negated(&self, at: usize) -> bool {
+        let before = self.0.get(..at).unwrap_or_default().iter().rev().map(|(_, token)| token);
+        before.take_while(|token| **token != Token::Stop).take(6).filter_map(Token::word).any(|word| {
+            matches!(word.as_str(), "not" | "never" | "cannot" | "non" | "no")
+                || word.ends_with("n't")
+                || word.ends_with("n’t")
+        })
+    }
+
+    /// The least and the greatest value, where the page states both.
+    pub(super) fn range(&self) -> Option<(i64, i64)> {
+        let between = |word: &str| {
+            matches!(
+                word,
+                "of" | "values" | "value" | "range" | "is" | "are" | "between" | "from" | "in" | "the"
+            )
+        };
+        (0..self.0.len()).find_map(|at| {
+            let phrase = self.reads(at, &["valid", "values"]) || self.reads(at, &["valid", "range"]);
+            let mut at = phrase.then_some(at + 2)?;
+            while self.word(at).is_some_and(|word| between(&word)) || self.get(at) == Some(&Token::Mark(':'))
+            {
+                at += 1;
+            }
+            let (from, to) = (self.number(at)?, self.number(at + 2)?);
+            matches!(self.word(at + 1).as_deref(), Some("to" | "and" | "through")).then_some((from, to))
+        })
+    }
+
+    /// The greatest number of characters, where the page states one.
+    pub(super) fn max_length(&self) -> Option<i64> {
+        (0..self.0.len()).find_map(|at| {
+            let number = self.number(at).filter(|number| *number > 0)?;
+            let before: Vec<_> = (at.saturating_sub(5)..at).filter_map(|before| self.word(before)).collect();
+            let has = |words: &[&str]| before.iter().any(|word| words.contains(&word.as_str()));
+            let least = has(&["minimum", "least", "min", "between", "from"]);
+            let most = has(&["maximum", "max", "exceed", "limit", "limited", "most", "longer", "up"])
+                || self.reads(at + 2, &["or", "less"])
+                || self.reads(at + 2, &["or", "fewer"]);
+            let unit =
+                self.word(at + 1).is_some_and(|word| word.starts_with("character")) || has(&["length"]);
+            (most && unit && !least).then_some(number)
+        })
+    }
+
+    fn number(&self, at: usize) -> Option<i64> {
+        self.word(at)?.replace(',', "").parse().ok()
+    }
+}
+
+/// What an HTML tag says in a description. Line breaks and the rest are white space.
+fn html(tag: &str) -> Option<Token> {
+    let tag = tag.to_ascii_lowercase();
+    match tag.trim_end_matches('>').split_whitespace().next() {
+        Some("<li") => Some(Token::Item),
+        Some("</ul" | "</ol") => Some(Token::ListEnd),
+        _ => None,
+    }
+}
+
+/// Whether this is one word such as a name or a value.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)) && !text.ends_with('.')
+}
+
+/// Plain text on its way to tokens.
+struct Text<'a> {
+    rest: &'a str,
+    place: Place,
+    before: char,
+}
+
+impl Text<'_> {
+    fn next_token(&mut self) -> Option<(Place, Token)> {
+        let blank = self.rest.len() - self.rest.trim_start().len();
+        if blank > 0 {
+            self.take(blank);
+        }
+        let place = self.place;
+        let first = self.rest.chars().next()?;
+        let word = self.word_length();
+        let token = if word > 0 {
+            Token::Word(self.take(word))
+        } else if let Some(length) = quoted(self.rest).filter(|_| !self.before.is_alphanumeric()) {
+            let text = self.take(length);
+            Token::Value { text: text.trim_matches(QUOTES).to_owned(), code: false }
+        } else {
+            self.take(first.len_utf8());
+            let ends = self.rest.chars().next().is_none_or(char::is_whitespace);
+            if matches!(first, '.' | '!' | '?') && ends { Token::Stop } else { Token::Mark(first) }
+        };
+        Some((place, token))
+    }
+
+    /// How many bytes of what follows are one word: letters and digits, and what stands between two of them.
+    fn word_length(&self) -> usize {
+        let mut end = 0;
+        let mut last = self.before;
+        let mut characters = self.rest.char_indices().peekable();
+        while let Some((at, c)) = characters.next() {
+            let next = characters.peek().map(|(_, next)| *next);
+            let inside = last.is_alphanumeric() && end > 0 && next.is_some_and(char::is_alphanumeric);
+            let part = match c {
+                '-' if end == 0 => next.is_some_and(|n| n.is_ascii_digit()) && !last.is_alphanumeric(),
+                ',' => {
+                    inside && last.is_ascii_digit() && thousands(self.rest.get(at + 1..).unwrap_or_default())
+                }
+                '+' => inside && matches!(last, 'e' | 'E'),
+                '-' | '\'' | '’' | '.' => inside,
+                _ => c.is_alphanumeric() || c == '_',
+            };
+            if !part {
+                break;
+            }
+            end = at + c.len_utf8();
+            last = c;
+        }
+        end
+    }
+
+    fn take(&mut self, length: usize) -> String {
+        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
+        self.place.column += taken.chars().count();
+        self.before = taken.chars().next_back().unwrap_or(' ');
+        self.rest = rest;
+        taken.to_owned()
+    }
+}
+
+const QUOTES: [char; 6] = ['"', '\'', '“', '”', '‘', '’'];
+
+/// How many bytes a single quoted word takes.
+fn quoted(text: &str) -> Option<usize> {
+    let close = match text.chars().next()? {
+        c @ ('"' | '\'') => c,
+        '“' => '”',
+        '‘' => '’',
+        _ => return None,
+    };
+    let open = text.chars().next()?.len_utf8();
+    let length = text.get(open..)?.find(close)?;
+    is_name(text.get(open..open + length)?).then_some(open + length + close.len_utf8())
+}
+
+/// Three digits and no fourth: the next group of a large number.
+fn thousands(text: &str) -> bool {
+    text.chars().take_while(char::is_ascii_digit).count() == 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prose(text: &str) -> Prose {
+        let page = super::super::markdown::read(&format!("|A|\n|-|\n|{text}|\n"));
+        let Some(super::super::markdown::Block::Table(table)) = page.blocks.first() else { panic!("{text}") };
+        Prose::of(&table.rows[0].cells[0].spans)
+    }
+
+    #[test]
+    fn null_is_a_value_only_where_the_page_says_so() {
+        let rows = [
+            ("Who has it, or null if nobody does.", true),
+            ("Set to `null` to clear it.", true),
+            ("Can be null.", true),
+            ("Nullable.", true),
+            ("The text; null when there is none.", true),
+            ("Not nullable.", false),
+            ("Non-nullable.", false),
+            ("It cannot be null.", false),
+            ("Can't be set to null.", false),
+            ("Must not be empty or null.", false),
+            ("Nullable? No: it is not nullable.", false),
+            ("Behaves as if a null was seen.", false),
+            ("Annulled.", false),
+            ("", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(prose(text).nullable(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn read_only_is_read() {
+        let rows = [
+            ("Read-only.", true),
+            ("This is read only", true),
+            ("ReadOnly", true),
+            ("Not read-only.", false),
+            ("Read it only once", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(prose(text).read_only(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_read() {
+        let rows = [
+            ("Valid values 1 to 99 Inherited from [x](y)", Some((1, 99)), None),
+            ("Valid values -2147483648 to 2147483647", Some((-2_147_483_648, 2_147_483_647)), None),
+            ("Valid range of values is between `0` and `10` (inclusive)", Some((0, 10)), None),
+            ("Valid values -9.2E+18 to 9.2E+18", None, None),
+            ("The maximum length is 1,024 characters.", None, Some(1024)),
+            ("Must not exceed 64 characters.", None, Some(64)),
+            ("128 characters or fewer", None, Some(128)),
+            ("Maximum of 16 characters", None, Some(16)),
+            ("At least 8 characters", None, None),
+            ("It is 28 characters long", None, None),
+            ("Up to 30 days", None, None),
+        ];
+        for (text, range, length) in rows {
+            assert_eq!((prose(text).range(), prose(text).max_length()), (range, length), "{text}");
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Strict JSON: what all readers agree on (RFC 8259, I-JSON RFC 7493), read once, bounded.
+//!
+//! Refused besides what is no JSON: a byte order mark, names that differ only in ASCII case, nesting beyond the limit,
+//! numbers beyond the integers of an IEEE double, NUL in a string, anything behind the value. Each of them is read
+//! differently by some reader that could stand behind the gateway.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+
+use patchgate_model::violation::Place;
+use patchgate_model::{Fault, Violation};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+
+use crate::document::Document;
+
+/// The largest integer that each double up to it can tell from its neighbours.
+const SAFE_INTEGER: u64 = (1 << 53) - 1;
+/// The same as a double; exact.
+const SAFE_DOUBLE: f64 = 9_007_199_254_740_991.0;
+/// From this many members on, names are compared through a set.
+const MANY_MEMBERS: usize = 16;
+
+/// Reads one JSON value, nested at most `depth` levels of arrays and objects.
+pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Document<'_>, Violation> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let reason = "it is not UTF-8".to_owned();
+            return Err(violation(Fault::InvalidJson { reason, place: place_after(valid) }));
+        }
+    };
+    let not_json = |reason: &str, place| violation(Fault::InvalidJson { reason: reason.to_owned(), place });
+    if text.starts_with('\u{feff}') {
+        return Err(not_json("it begins with a byte order mark", Place { line: 1, column: 1 }));
+    }
+    if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
+        return Err(not_json("it is empty", Place { line: 1, column: 1 }));
+    }
+    let trouble = RefCell::new(None);
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let seed = Level { left: depth, trouble: &trouble };
+    let read = seed.deserialize(&mut reader).and_then(|document| reader.end().map(|()| document));
+    read.map_err(|error| {
+        let place = place_of(text, &error);
+        match trouble.take() {
+            Some(Trouble::Duplicate(name)) => violation(Fault::DuplicateField { name, place }),
+            Some(Trouble::TooDeep) => violation(Fault::TooDeep { limit: depth, place }),
+            Some(Trouble::Number) => violation(Fault::InvalidNumber { place }),
+            Some(Trouble::Nul) => not_json("a string has a NUL character", place),
+            None => {
+                let said = error.to_string();
+                // serde_json puts the place behind its words; ours stands there in characters instead of bytes.
+                let reason = said.split(" at line ").next().unwrap_or_default();
+                if reason == "number out of range" {
+                    violation(Fault::InvalidNumber { place })
+                } else {
+                    not_json(reason, place)
+                }
+            }
+        }
+    })
+}
+
+fn violation(fault: Fault) -> Violation {
+    Violation { target: String::new(), known_target: String::new(), fault }
+}
+
+/// The place behind these bytes.
+fn place_after(bytes: &[u8]) -> Place {
+    let text = String::from_utf8_lossy(bytes);
+    let line = text.matches('\n').count() + 1;
+    let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Place { line, column }
+}
+
+/// `serde_json` counts columns in bytes.
+fn place_of(text: &str, error: &serde_json::Error) -> Place {
+    let line = error.line().max(1);
+    let before = text.split('\n').nth(line - 1).unwrap_or_default().as_bytes();
+    let before = before.get(..error.column().saturating_sub(1)).unwrap_or(before);
+    Place { line, column: String::from_utf8_lossy(before).chars().count() + 1 }
+}
+
+/// What this reader finds and `serde_json` would let pass.
+enum Trouble {
+    Duplicate(String),
+    TooDeep,
+    Number,
+    Nul,
+}
+
+/// Reads a value with `left` levels below it.
+#[derive(Clone, Copy)]
+struct Level<'t> {
+    left: usize,
+    trouble: &'t RefCell<Option<Trouble>>,
+}
+
+impl Level<'_> {
+    /// Stops the reader; the words never show, the trouble does.
+    fn stop<E: serde::de::Error>(self, trouble: Trouble) -> E {
+        self.trouble.replace(Some(trouble));
+        E::custom("refused")
+    }
+
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        match self.left.checked_sub(1) {
+            Some(left) => Ok(Self { left, ..self }),
+            None => Err(self.stop(Trouble::TooDeep)),
+        }
+    }
+
+    fn text<'b, E: serde::de::Error>(self, text: Cow<'b, str>) -> Result<Cow<'b, str>, E> {
+        if text.contains('\0') { Err(self.stop(Trouble::Nul)) } else { Ok(text) }
+    }
+
+    fn integer<'b, E: serde::de::Error>(self, magnitude: u64, number: Number) -> Result<Document<'b>, E> {
+        if magnitude > SAFE_INTEGER { Err(self.stop(Trouble::Number)) } else { Ok(Document::Number(number)) }
+    }
+}
+
+impl<'b> DeserializeSeed<'b> for Level<'_> {
+    type Value = Document<'b>;
+
+    fn deserialize<D: Deserializer<'b>>(self, deserializer: D) -> Result<Document<'b>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'b> Visitor<'b> for Level<'_> {
+    type Value = Document<'b>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Document<'b>, E> {
+        Ok(Document::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Document<'b>, E> {
+        Ok(Document::Bool(value))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Document<'b>, E> {
+        self.integer(value, Number::from(value))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Document<'b>, E> {
+        self.integer(value.unsigned_abs(), Number::from(value))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Document<'b>, E> {
+        // A large integer arrives here too, already rounded.
+        match Number::from_f64(value) {
+            Some(number) if value.abs() <= SAFE_DOUBLE => Ok(Document::Number(number)),
+            _ => Err(self.stop(Trouble::Number)),
+        }
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, value: &'b str) -> Result<Document<'b>, E> {
+        self.text(Cow::Borrowed(value)).map(Document::String)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Document<'b>, E> {
+        self.text(Cow::Owned(value.to_owned())).map(Document::String)
+    }
+
+    fn visit_seq<A: SeqAccess<'b>>(self, mut items: A) -> Result<Document<'b>, A::Error> {
+        let below = self.deeper()?;
+        let mut read = Vec::new();
+        while let Some(item) = items.next_element_seed(below)? {
+            read.push(item);
+        }
+        Ok(Document::Array(read))
+    }
+
+    fn visit_map<A: MapAccess<'b>>(self, mut members: A) -> Result<Document<'b>, A::Error> {
+        let below = self.deeper()?;
+        let mut read: Vec<(Cow<'b, str>, Document<'b>)> = Vec::new();
+        let mut seen = HashSet::new();
+        while let Some(name) = members.next_key_seed(Name(self))? {
+            let again = if read.len() < MANY_MEMBERS {
+                read.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name))
+            } else {
+                if seen.is_empty() {
+                    seen.extend(read.iter().map(|(other, _)| other.to_ascii_lowercase()));
+                }
+                !seen.insert(name.to_ascii_lowercase())
+            };
+            if again {
+                return Err(self.stop(Trouble::Duplicate(name.into_owned())));
+            }
+            let value = members.next_value_seed(below)?;
+            read.push((name, value));
+        }
+        Ok(Document::Object(read))
+    }
+}
+
+/// Reads the name of a member, borrowed where it has no escapes.
+struct Name<'t>(Level<'t>);
+
+impl<'b> DeserializeSeed<'b> for Name<'_> {
+    type Value = Cow<'b, str>;
+
+    fn deserialize<D: Deserializer<'b>>(self, deserializer: D) -> Result<Cow<'b, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'b> Visitor<'b> for Name<'_> {
+    type Value = Cow<'b, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, name: &'b str) -> Result<Cow<'b, str>, E> {
+        self.0.text(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Cow<'b, str>, E> {
+        self.0.text(Cow::Owned(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fault(text: impl AsRef<[u8]>) -> String {
+        match parse(text.as_ref(), 8) {
+            Ok(document) => format!("accepted {document:?}"),
+            Err(violation) => violation.code().as_str().to_owned(),
+        }
+    }
+
+    /// Texts on which readers of JSON differ; each is refused.
+    #[test]
+    fn known_differences_between_readers() {
+        let rows: &[(&str, &[u8])] = &[
+            ("invalidJson", b""),
+            ("invalidJson", b" \n"),
+            ("invalidJson", b"\xef\xbb\xbf{}"),
+            ("invalidJson", b"{\"a\":\"\xff\"}"),
+            ("invalidJson", b"{\"a\":\"\xc0\xaf\"}"),
+            ("invalidJson", b"{\"a\":\"\xed\xa0\x80\"}"),
+            ("invalidJson", b"\xff\xfe{\x00}\x00"),
+            ("invalidJson", b"{\"a\":1,}"),
+            ("invalidJson", b"[1,]"),
+            ("invalidJson", b"{'a':1}"),
+            ("invalidJson", b"{a:1}"),
+            ("invalidJson", b"{\"a\":1}{"),
+            ("invalidJson", b"{\"a\":1}{}"),
+            ("invalidJson", b"{} //"),
+            ("invalidJson", b"/**/{}"),
+            ("invalidJson", b"{\"a\":01}"),
+            ("invalidJson", b"{\"a\":+1}"),
+            ("invalidJson", b"{\"a\":.5}"),
+            ("invalidJson", b"{\"a\":5.}"),
+            ("invalidJson", b"{\"a\":0x1}"),
+            ("invalidJson", b"{\"a\":NaN}"),
+            ("invalidJson", b"{\"a\":Infinity}"),
+            ("invalidJson", b"{\"a\":-Infinity}"),
+            ("invalidJson", b"{\"a\":True}"),
+            ("invalidJson", b"{\"a\":\"\t\"}"),
+            ("invalidJson", b"{\"a\":\"\n\"}"),
+            ("invalidJson", b"{\"a\":\"\\x41\"}"),
+            ("invalidJson", b"{\"a\":\"\\ud800\"}"),
+            ("invalidJson", b"{\"a\":\"\\udc00\\ud800\"}"),
+            ("invalidJson", b"{\"a\":\"\\u0000\"}"),
+            ("invalidJson", b"{\"a\\u0000\":1}"),
+            ("invalidJson", b"{\"a\":1\x00}"),
+            ("invalidJson", b"{\"a\":1}\x00"),
+            ("invalidJson", b"\xc2\xa0{}"),
+            ("invalidJson", b"{\"a\" 1}"),
+            ("invalidJson", b"{\"a\":1"),
+            ("invalidJson", b"{1:1}"),
+            ("duplicateField", b"{\"a\":1,\"a\":2}"),
+            ("duplicateField", b"{\"a\":1,\"\\u0061\":2}"),
+            ("duplicateField", b"{\"a\":1,\"A\":2}"),
+            ("duplicateField", b"{\"x\":[{\"a\":1,\"b\":0,\"A\":1}]}"),
+            ("tooDeep", b"[[[[[[[[[1]]]]]]]]]"),
+            ("invalidNumber", b"1e999"),
+            ("invalidNumber", b"-1e999"),
+            ("invalidNumber", b"9007199254740992"),
+            ("invalidNumber", b"-9007199254740993"),
+            ("invalidNumber", b"18446744073709551617"),
+            ("invalidNumber", b"1e300"),
+        ];
+        for (code, text) in rows {
+            assert_eq!(fault(text), *code, "{}", String::from_utf8_lossy(text));
+        }
+        for text in ["[[[[[[[[1]]]]]]]]", "9007199254740991", "-0", "0.1", "1e-400", "\"\\ud83d\\ude00\"", " {}\r\n"] {
+            assert!(parse(text.as_bytes(), 8).is_ok(), "{text}");
+        }
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(fault(deep), "tooDeep");
+        let many: Vec<String> = (0..40).map(|i| format!("\"k{i}\":1")).collect();
+        assert_eq!(fault(format!("{{{},\"K3\":2}}", many.join(","))), "duplicateField");
+        assert!(parse(format!("{{{}}}", many.join(",")).as_bytes(), 8).is_ok());
+    }
+
+    #[test]
+    fn places_count_lines_and_characters() {
+        for (text, line, column) in [
+            ("{\"a\":1,\n \"é\":x}", 2, 6),
+            ("{\"a\":1,\n \"é\":1,\"a\" :2}", 2, 11),
+            ("\u{feff}{}", 1, 1),
+        ] {
+            let place = parse(text.as_bytes(), 8).unwrap_err().place().unwrap();
+            assert_eq!((place.line, place.column), (line, column), "{text}");
+        }
+        let place = parse(b"{\n\"a\":\"\xff\"}", 8).unwrap_err().place().unwrap();
+        assert_eq!((place.line, place.column), (2, 6));
+    }
+
+    proptest! {
+        /// Whatever is accepted is what `serde_json` reads, and it is written and read again unchanged.
+        #[test]
+        fn accepted_means_the_same_to_serde_json(text in "[\\[\\]{}:,\"a-cA\\\\u0-9e.+\\- \\n]{0,40}") {
+            if let Ok(document) = parse(text.as_bytes(), 8) {
+                let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+                prop_assert_eq!(document.value(), value.clone());
+                let written = value.to_string();
+                prop_assert_eq!(parse(written.as_bytes(), 8).unwrap().value(), value);
+            }
+        }
+
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes, 3);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a schema says about the resource that it guards: `x-guard`.
+
+use std::collections::BTreeMap;
+
+use patchgate_model::{Cloud, GraphVersion, KeyPattern, PathTemplate};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::SchemaError;
+
+/// What the gateway needs to know about a resource; `docs/schema-format.md` has each member.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// The paths under which the resource is updated.
+    pub paths: Vec<PathTemplate>,
+    /// The versions of the API.
+    pub versions: Vec<GraphVersion>,
+    /// The keys of the paths by name.
+    pub keys: BTreeMap<String, Key>,
+    /// The header fields that an update must carry.
+    pub required_headers: Vec<String>,
+    /// The permission that the update needs, where it is known.
+    pub permission: Option<String>,
+    /// The clouds in which Graph offers the update.
+    pub clouds: Vec<Cloud>,
+    /// The OData type of the entity, without `#`.
+    pub entity_type: Option<String>,
+}
+
+/// A key of a path.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// Which strings it may be.
+    pub pattern: KeyPattern,
+    /// One of them.
+    pub example: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    method: Patch,
+    paths: Vec<String>,
+    versions: Vec<GraphVersion>,
+    keys: BTreeMap<String, WrittenKey>,
+    required_headers: Vec<String>,
+    permission: Option<String>,
+    clouds: Vec<Cloud>,
+    entity_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+enum Patch {
+    #[serde(rename = "PATCH")]
+    Patch,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenKey {
+    pattern: String,
+    example: String,
+}
+
+/// The name of the schema.
+pub(super) fn name(schema: &Value) -> Result<String, SchemaError> {
+    let id = schema.get("$id").and_then(Value::as_str).unwrap_or_default();
+    let name = id.strip_prefix("urn:patchgate:schema:").unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err(SchemaError::lint("/$id", "expected 'urn:patchgate:schema:NAME', the name of letters, digits and - _ ."));
+    }
+    Ok(name.to_owned())
+}
+
+/// Reads `x-guard`.
+pub(super) fn read(schema: &Value) -> Result<Guard, SchemaError> {
+    let wrong = |member: &str, problem: String| SchemaError::lint(format!("/x-guard/{member}"), problem);
+    let written = schema.get("x-guard").cloned().unwrap_or_default();
+    let written: Written =
+        serde_json::from_value(written).map_err(|error| SchemaError::lint("/x-guard", error.to_string()))?;
+    let Patch::Patch = written.method;
+    let paths: Vec<PathTemplate> = written
+        .paths
+        .iter()
+        .map(|path| PathTemplate::parse(path).map_err(|error| wrong("paths", error.to_string())))
+        .collect::<Result<_, _>>()?;
+    let mut keys = BTreeMap::new();
+    for (name, key) in written.keys {
+        let pattern = KeyPattern::parse(&key.pattern).map_err(|e| wrong("keys", e.to_string()))?;
+        if !pattern.matches(&key.example) {
+            return Err(wrong("keys", format!("the example of '{name}' does not match its pattern")));
+        }
+        keys.insert(name, Key { pattern, example: key.example });
+    }
+    let missing = paths.iter().flat_map(PathTemplate::key_names).find(|name| !keys.contains_key(*name));
+    if let Some(name) = missing {
+        return Err(wrong("keys", format!("the key '{name}' of a path is missing")));
+    }
+    for needed in ["Authorization", "Content-Type"] {
+        if !written.required_headers.iter().any(|name| name.eq_ignore_ascii_case(needed)) {
+            return Err(wrong("requiredHeaders", format!("'{needed}' must be among them")));
+        }
+    }
+    for (member, empty) in [
+        ("paths", paths.is_empty()),
+        ("versions", written.versions.is_empty()),
+        ("clouds", written.clouds.is_empty()),
+    ] {
+        if empty {
+            return Err(wrong(member, "it must not be empty".to_owned()));
+        }
+    }
+    Ok(Guard {
+        paths,
+        versions: written.versions,
+        keys,
+        required_headers: written.required_headers,
+        permission: written.permission,
+        clouds: written.clouds,
+        entity_type: written.entity_type.map(|name| name.trim_start_matches('#').to_owned()),
+    })
+}

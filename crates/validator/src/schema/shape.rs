@@ -1,0 +1,105 @@
+//! What a schema says of each value, in the form that sentences and spellings need.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// A value's types, fields, items and documented values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shape {
+    types: Vec<String>,
+    fields: Vec<(String, Shape)>,
+    items: Option<Box<Shape>>,
+    documented: Vec<String>,
+    spellings: BTreeMap<String, String>,
+}
+
+impl Shape {
+    /// Reads a schema that passed the lint.
+    pub(crate) fn read(schema: &Value) -> Self {
+        let strings = |value: &Value| match value {
+            Value::String(one) => vec![one.clone()],
+            Value::Array(several) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        let of = |keyword: &str| schema.get(keyword);
+        let fields = of("properties").and_then(Value::as_object).into_iter().flatten();
+        let spellings: BTreeMap<String, String> = of("x-canonical")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .filter_map(|(other, documented)| Some((other.clone(), documented.as_str()?.to_owned())))
+            .collect();
+        let mut documented = of("enum").map(strings).unwrap_or_default();
+        documented.retain(|value| !spellings.contains_key(value));
+        Self {
+            types: of("type").map(strings).unwrap_or_default(),
+            fields: fields.map(|(name, schema)| (name.clone(), Self::read(schema))).collect(),
+            items: of("items").map(|schema| Box::new(Self::read(schema))),
+            documented,
+            spellings,
+        }
+    }
+
+    /// The fields of an object, in the order of the schema.
+    pub(crate) fn fields(&self) -> &[(String, Shape)] {
+        &self.fields
+    }
+
+    /// A field by its name, and its place in the order of the schema.
+    pub(crate) fn field(&self, name: &str) -> Option<(usize, &Shape)> {
+        let index = self.fields.iter().position(|(known, _)| known == name)?;
+        self.fields.get(index).map(|(_, shape)| (index, shape))
+    }
+
+    /// The items of an array.
+    pub(crate) fn items(&self) -> Option<&Shape> {
+        self.items.as_deref()
+    }
+
+    /// The documented values of an enum.
+    pub(crate) fn documented_values(&self) -> &[String] {
+        &self.documented
+    }
+
+    /// All accepted spellings of an enum's values, with the documented one of each.
+    pub(crate) fn spellings(&self) -> impl Iterator<Item = (&str, &str)> {
+        let documented = self.documented.iter().map(|value| (value.as_str(), value.as_str()));
+        documented.chain(self.spellings.iter().map(|(other, value)| (other.as_str(), value.as_str())))
+    }
+
+    /// The documented spelling, of a value that is spelled another way.
+    pub(crate) fn documented(&self, value: &str) -> Option<&str> {
+        self.spellings.get(value).map(String::as_str)
+    }
+
+    /// The types, as words; `null` is left out unless it is the only one.
+    pub(crate) fn expected(&self) -> Vec<&'static str> {
+        let words: Vec<&'static str> = self.types.iter().filter(|t| *t != "null").map(|t| type_word(t)).collect();
+        if words.is_empty() { vec!["null"] } else { words }
+    }
+
+    /// The type in words, such as `an array of strings` or `a string or null`.
+    pub(crate) fn described(&self) -> String {
+        let of = self.items().map(|items| format!(", each {}", items.described())).unwrap_or_default();
+        let null = if self.nullable() { " or null" } else { "" };
+        format!("{}{of}{null}", self.expected().join(" or "))
+    }
+
+    /// Whether `null` is among the types.
+    pub(crate) fn nullable(&self) -> bool {
+        self.types.iter().any(|t| t == "null")
+    }
+}
+
+fn type_word(name: &str) -> &'static str {
+    match name {
+        "array" => "an array",
+        "boolean" => "a boolean",
+        "integer" => "an integer",
+        "number" => "a number",
+        "object" => "an object",
+        "string" => "a string",
+        _ => "null",
+    }
+}

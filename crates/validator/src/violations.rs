@@ -1,0 +1,220 @@
+//! What the validator finds, as violations: one for each fault, in the order of the document.
+
+use std::collections::BTreeMap;
+
+use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind as Kind;
+use jsonschema::paths::LocationSegment;
+use patchgate_model::suggest::nearest;
+use patchgate_model::{Fault, Violation};
+
+use crate::document::{Document, Strict};
+use crate::schema::shape::Shape;
+
+/// Where a fault is, in the order of the document: the index of the member or item on each level.
+type Position = Vec<usize>;
+
+/// All violations of a document.
+pub(crate) fn of(validator: &Validator<Strict>, shape: &Shape, document: &Document<'_>) -> Vec<Violation> {
+    // Several keywords may notice one fault: a value of another type is in no enum either. The first rank wins.
+    let mut found: BTreeMap<(Position, usize), Violation> = BTreeMap::new();
+    let mut ranked: BTreeMap<Position, u8> = BTreeMap::new();
+    for error in validator.iter_errors(document) {
+        let segments: Vec<LocationSegment<'_>> = error.instance_path().segments().collect();
+        let Some(place) = Place::find(&segments, shape, document) else { continue };
+        if let Kind::AdditionalProperties { .. } = error.kind() {
+            for (position, violation) in place.unknown_fields() {
+                found.insert((position, 0), violation);
+            }
+            continue;
+        }
+        let rank = rank(error.kind());
+        let of_whole = is_of_whole(error.kind());
+        let number = if of_whole { found.len() } else { 0 };
+        let best = ranked.get(&place.position).copied().unwrap_or(u8::MAX);
+        if of_whole || rank < best {
+            if !of_whole {
+                ranked.insert(place.position.clone(), rank);
+            }
+            let violation = place.violation(error.kind());
+            found.insert((place.position, number), violation);
+        }
+    }
+    found.into_values().collect()
+}
+
+/// For a document that is refused though nothing was found in it.
+pub(crate) fn unspecific() -> Violation {
+    let accepted = "what the schema of this route describes".to_owned();
+    Violation { target: String::new(), known_target: String::new(), fault: Fault::InvalidValue { accepted } }
+}
+
+/// A type tells more than an enum, an enum more than a length, a length more than a pattern.
+fn rank(kind: &Kind) -> u8 {
+    match kind {
+        Kind::Type { .. } => 0,
+        Kind::Enum { .. } => 1,
+        Kind::MinLength { .. } | Kind::MaxLength { .. } | Kind::MinItems { .. } | Kind::MaxItems { .. } => 2,
+        Kind::Format { .. } => 3,
+        _ => 4,
+    }
+}
+
+/// Whether several faults of this kind may have one place: each missing field is a fault of the object.
+fn is_of_whole(kind: &Kind) -> bool {
+    matches!(kind, Kind::Required { .. })
+}
+
+/// A place in document and schema at once.
+struct Place<'a> {
+    position: Position,
+    target: String,
+    known_target: String,
+    document: &'a Document<'a>,
+    shape: Option<&'a Shape>,
+}
+
+impl<'a> Place<'a> {
+    fn find(segments: &[LocationSegment<'_>], shape: &'a Shape, document: &'a Document<'a>) -> Option<Self> {
+        let root = Self {
+            position: Position::new(),
+            target: String::new(),
+            known_target: String::new(),
+            document,
+            shape: Some(shape),
+        };
+        segments.iter().try_fold(root, |place, segment| match segment {
+            LocationSegment::Property(name) => place.member(name),
+            LocationSegment::Index(index) => place.item(*index),
+        })
+    }
+
+    fn member(self, name: &str) -> Option<Self> {
+        let Document::Object(members) = self.document else { return None };
+        let index = members.iter().position(|(known, _)| known == name)?;
+        let (_, document) = members.get(index)?;
+        let shape = self.shape.and_then(|shape| shape.field(name)).map(|(_, shape)| shape);
+        let known = if shape.is_some() { escape(name) } else { "?".to_owned() };
+        Some(Self {
+            target: format!("{}/{}", self.target, escape(name)),
+            known_target: format!("{}/{known}", self.known_target),
+            position: [self.position, vec![index]].concat(),
+            document,
+            shape,
+        })
+    }
+
+    fn item(self, index: usize) -> Option<Self> {
+        let Document::Array(items) = self.document else { return None };
+        Some(Self {
+            target: format!("{}/{index}", self.target),
+            known_target: format!("{}/{index}", self.known_target),
+            position: [self.position, vec![index]].concat(),
+            document: items.get(index)?,
+            shape: self.shape.and_then(Shape::items),
+        })
+    }
+
+    fn field_names(&self) -> Vec<String> {
+        self.shape.iter().flat_map(|shape| shape.fields()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The validator reports all unknown members of an object as one error.
+    fn unknown_fields(&self) -> Vec<(Position, Violation)> {
+        let (Document::Object(members), Some(shape)) = (self.document, self.shape) else { return Vec::new() };
+        let accepted = self.field_names();
+        let unknown = members.iter().enumerate().filter(|(_, (name, _))| shape.field(name).is_none());
+        unknown
+            .enumerate()
+            .map(|(nth, (index, (name, _)))| {
+                // Far down the list nobody reads suggestions, and they cost more than all the rest.
+                let meant = if nth < 100 { nearest(name, accepted.iter().map(String::as_str)) } else { None };
+                let fault = Fault::UnknownField {
+                    name: name.clone().into_owned(),
+                    meant: meant.map(str::to_owned),
+                    accepted: if nth < 100 { accepted.clone() } else { Vec::new() },
+                };
+                let violation = Violation {
+                    target: format!("{}/{}", self.target, escape(name)),
+                    known_target: format!("{}/?", self.known_target),
+                    fault,
+                };
+                ([self.position.clone(), vec![index]].concat(), violation)
+            })
+            .collect()
+    }
+
+    fn violation(&self, kind: &Kind) -> Violation {
+        Violation {
+            target: self.target.clone(),
+            known_target: self.known_target.clone(),
+            fault: self.fault(kind),
+        }
+    }
+
+    fn fault(&self, kind: &Kind) -> Fault {
+        let expected = || self.shape.map(Shape::expected).unwrap_or_default();
+        match kind {
+            Kind::Type { .. } if *self.document == Document::Null => Fault::NullNotAllowed { expected: expected() },
+            Kind::Type { .. } => {
+                let mut expected = expected();
+                if self.shape.is_some_and(Shape::nullable) {
+                    expected.push("null");
+                }
+                Fault::WrongType { expected, found: self.document.kind() }
+            }
+            Kind::Enum { .. } => self.not_in_enum(),
+            Kind::MaxLength { limit } => Fault::TooLong { limit: *limit },
+            Kind::MinLength { limit } => Fault::TooShort { limit: *limit },
+            Kind::MaxItems { limit } | Kind::MaxProperties { limit } => Fault::TooManyItems { limit: *limit },
+            Kind::MinProperties { .. } if matches!(self.document, Document::Object(m) if m.is_empty()) => {
+                Fault::EmptyEdit { accepted: self.field_names() }
+            }
+            Kind::MinItems { limit } | Kind::MinProperties { limit } => Fault::TooFewItems { limit: *limit },
+            Kind::UniqueItems => Fault::DuplicateItem,
+            Kind::Minimum { limit } => Fault::OutOfRange { bound: format!("at least {limit}") },
+            Kind::Maximum { limit } => Fault::OutOfRange { bound: format!("at most {limit}") },
+            Kind::ExclusiveMinimum { limit } => Fault::OutOfRange { bound: format!("more than {limit}") },
+            Kind::ExclusiveMaximum { limit } => Fault::OutOfRange { bound: format!("less than {limit}") },
+            Kind::Format { format } => Fault::InvalidFormat { form: form(format).to_owned() },
+            Kind::Pattern { pattern } => Fault::InvalidFormat { form: format!("of the form '{pattern}'") },
+            Kind::Required { property } => {
+                let name = property.as_str().map_or_else(|| property.to_string(), str::to_owned);
+                Fault::RequiredField { name }
+            }
+            _ => Fault::InvalidValue { accepted: "what the schema of this route describes".to_owned() },
+        }
+    }
+
+    fn not_in_enum(&self) -> Fault {
+        let accepted = self.shape.map(|shape| shape.documented_values().to_vec()).unwrap_or_default();
+        let Document::String(value) = self.document else {
+            return Fault::InvalidValue { accepted: accepted.join(", ") };
+        };
+        let spellings: Vec<(&str, &str)> = self.shape.iter().flat_map(|shape| shape.spellings()).collect();
+        let near = nearest(value, spellings.iter().map(|(other, _)| *other));
+        let documented = spellings.iter().find(|(other, _)| Some(*other) == near).map(|(_, value)| *value);
+        Fault::InvalidEnumValue {
+            value: value.clone().into_owned(),
+            meant: documented.map(str::to_owned),
+            accepted,
+        }
+    }
+}
+
+/// The words for a format of JSON Schema.
+fn form(format: &str) -> &str {
+    match format {
+        "date-time" => "a date and time with a zone (RFC 3339), such as '2026-01-31T08:00:00Z'",
+        "date" => "a date, such as '2026-01-31'",
+        "time" => "a time of day with a zone (RFC 3339), such as '08:00:00Z'",
+        "duration" => "a duration (ISO 8601), such as 'P1DT12H'",
+        "uuid" => "a GUID of 32 hexadecimal digits and 4 dashes",
+        other => other,
+    }
+}
+
+/// A name as a segment of a JSON Pointer (RFC 6901).
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,230 @@
+//! Bytes to a checked edit or to violations, over a schema written by hand.
+
+use std::sync::Arc;
+
+use patchgate_model::{GraphVersion, PathTemplate, Resource, Route, Violations};
+use patchgate_validator::{Edit, Schema};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const SCHEMA: &str = include_str!("data/job.json");
+
+fn schema() -> Arc<Schema> {
+    Arc::new(Schema::load(SCHEMA.as_bytes()).unwrap())
+}
+
+fn resource(schema: &Schema) -> Resource {
+    let template = PathTemplate::parse("/{version}/jobs/{jobId}").unwrap();
+    let route = Route::new(template, GraphVersion::ALL.to_vec(), |name| schema.guard().keys[name].pattern.clone());
+    Arc::new(route).resource("/v1.0/jobs/17").unwrap()
+}
+
+fn check(body: &str) -> Result<Edit, Violations> {
+    let schema = schema();
+    let resource = resource(&schema);
+    schema.check(resource, body.as_bytes(), 8)
+}
+
+fn violations(body: &str) -> Vec<String> {
+    let said = |v: &patchgate_model::Violation| format!("{} {} {}", v.code().as_str(), v.target, v.known_target);
+    check(body).err().map(|v| v.listed().iter().map(said).collect()).unwrap_or_default()
+}
+
+#[test]
+fn one_violation_for_each_fault_in_the_order_of_the_document() {
+    let rows: &[(&str, &[&str])] = &[
+        (r#"{"state":"opne"}"#, &["invalidEnumValue /state /state"]),
+        (r#"{"state":7}"#, &["wrongType /state /state"]),
+        (r#"{"state":null}"#, &["nullNotAllowed /state /state"]),
+        (r#"{"owner":7}"#, &["wrongType /owner /owner"]),
+        (r#"{"owner":"12345678901"}"#, &["tooLong /owner /owner"]),
+        (r#"{"owner":""}"#, &["tooShort /owner /owner"]),
+        (r#"{"labels":["a",1,"b",null]}"#, &["wrongType /labels/1 /labels/1", "nullNotAllowed /labels/3 /labels/3"]),
+        (r#"{"labels":["a","b","c","d","e"]}"#, &["tooManyItems /labels /labels"]),
+        (r#"{"labels":[]}"#, &["tooFewItems /labels /labels"]),
+        (r#"{"labels":["a","a"]}"#, &["duplicateItem /labels /labels"]),
+        (r#"{"labels":"a"}"#, &["wrongType /labels /labels"]),
+        (r#"{"copies":0}"#, &["outOfRange /copies /copies"]),
+        (r#"{"copies":1.5}"#, &["wrongType /copies /copies"]),
+        (r#"{"due":"tomorrow"}"#, &["invalidFormat /due /due"]),
+        (r#"{"code":"x"}"#, &["invalidFormat /code /code"]),
+        (r#"{"kinds":["coler"]}"#, &["invalidEnumValue /kinds/0 /kinds/0"]),
+        (r#"{"place":{"room":"1"}}"#, &["requiredField /place /place"]),
+        (r#"{"place":{"floor":1,"door":2}}"#, &["unknownField /place/door /place/?"]),
+        (r#"{"place":{}}"#, &["requiredField /place /place"]),
+        (r#"{}"#, &["emptyEdit  "]),
+        (r##"{"@odata.type":"#x.job"}"##, &["emptyEdit  "]),
+        (r#"{"@odata.type":"x.task","state":"open"}"#, &["invalidValue /@odata.type /@odata.type"]),
+        (r#"{"@odata.type":7,"state":"open"}"#, &["invalidValue /@odata.type /@odata.type"]),
+        (r#"{"@type":"x.job","state":"open"}"#, &["unknownField /@type /?"]),
+        (r#"{"place":{"@odata.type":"x.job","floor":1}}"#, &["unknownField /place/@odata.type /place/?"]),
+        ("[]", &["wrongType  "]),
+        ("null", &["nullNotAllowed  "]),
+        (r#""s""#, &["wrongType  "]),
+        (r#"{"a/b~c":1}"#, &["unknownField /a~1b~0c /?"]),
+        (
+            r#"{"Z":1,"state":"opne","a":2,"labels":[1],"copies":0,"M":3}"#,
+            &[
+                "unknownField /Z /?",
+                "invalidEnumValue /state /state",
+                "unknownField /a /?",
+                "wrongType /labels/0 /labels/0",
+                "outOfRange /copies /copies",
+                "unknownField /M /?",
+            ],
+        ),
+        (r#"{"state":"open","State":"closed"}"#, &["duplicateField  "]),
+        ("{", &["invalidJson  "]),
+    ];
+    for (body, expected) in rows {
+        assert_eq!(violations(body), *expected, "{body}");
+    }
+}
+
+#[test]
+fn messages_name_what_was_meant() {
+    let said = |body: &str| check(body).unwrap_err().listed()[0].message();
+    assert_eq!(
+        said(r#"{"state":"Opn"}"#),
+        "'Opn' is not a state; did you mean 'open'? Accepted: open, closed, onHold"
+    );
+    assert_eq!(
+        said(r#"{"state":"ON_HOLD"}"#),
+        "'ON_HOLD' is not a state; did you mean 'onHold'? Accepted: open, closed, onHold"
+    );
+    assert_eq!(
+        said(r#"{"Owner":"x"}"#),
+        "'Owner' is not a field of this update; did you mean 'owner'? Accepted: state, owner, labels, copies, due, code, kinds, place"
+    );
+    assert_eq!(said(r#"{"owner":7}"#), "'owner' must be a string or null, not a number");
+}
+
+#[test]
+fn an_edit_has_the_documented_spelling_and_the_order_of_the_caller() {
+    let body = " {\"labels\" : [\"\\u0041\", \"é\\n\"],\n\"state\":\"OnHold\", \"@odata.type\":\"#x.job\", \"kinds\":[\"Color\"], \"owner\":null, \"copies\": 3}";
+    let edit = check(body).unwrap();
+    let expected = r#"{"labels":["A","é\n"],"state":"onHold","kinds":["color"],"owner":null,"copies":3}"#;
+    assert_eq!(std::str::from_utf8(edit.bytes()).unwrap(), expected);
+    let fields: Vec<(&str, &str)> =
+        edit.fields().map(|(name, value)| (name, std::str::from_utf8(value).unwrap())).collect();
+    assert_eq!(fields[1], ("state", "\"onHold\""));
+    assert_eq!(edit.field_names().collect::<Vec<_>>(), ["labels", "state", "kinds", "owner", "copies"]);
+    assert_eq!(edit.resource().path(), "/v1.0/jobs/17");
+}
+
+#[test]
+fn what_is_said_is_bounded() {
+    let fields: Vec<String> = (0..5000).map(|i| format!("\"unknown{i}\":1")).collect();
+    let found = check(&format!("{{{}}}", fields.join(","))).unwrap_err();
+    assert_eq!((found.total(), found.listed().len()), (5000, Violations::LISTED));
+    let long = check(&format!("{{\"state\":\"{}\"}}", "x\\u001b".repeat(10_000))).unwrap_err();
+    let message = long.listed()[0].message();
+    assert!(message.len() < 700 && !message.contains('\u{1b}'), "{message}");
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let word = prop_oneof![
+        Just("open".to_owned()),
+        Just("OnHold".to_owned()),
+        Just("color".to_owned()),
+        "\\PC{0,12}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        (-1e6..1e6).prop_map(Value::from),
+        word.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        let name = prop_oneof![
+            Just("state".to_owned()),
+            Just("owner".to_owned()),
+            Just("labels".to_owned()),
+            Just("copies".to_owned()),
+            Just("kinds".to_owned()),
+            Just("place".to_owned()),
+            "[a-z@.]{1,8}",
+        ];
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((name, inner), 0..5).prop_map(|m| Value::Object(m.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    /// What is accepted re-parses to the same value (but for spelling), and checking the forwarded bytes changes nothing.
+    #[test]
+    fn checking_again_changes_nothing(value in any_json()) {
+        let body = value.to_string();
+        match check(&body) {
+            Ok(edit) => {
+                let forwarded: Value = serde_json::from_slice(edit.bytes()).unwrap();
+                let again = check(std::str::from_utf8(edit.bytes()).unwrap()).unwrap();
+                prop_assert_eq!(again.bytes(), edit.bytes());
+                let text = body.to_lowercase();
+                prop_assert_eq!(forwarded.to_string().to_lowercase(), text);
+            }
+            Err(violations) => prop_assert!(violations.total() > 0),
+        }
+    }
+
+    /// The hand-over to the validator agrees with the validator on `serde_json`'s own values.
+    #[test]
+    fn agrees_with_the_validator_on_plain_values(value in any_json()) {
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+        let names_twice = |v: &Value| v.as_object().is_some_and(|m| {
+            m.keys().any(|a| a == "@odata.type" || m.keys().filter(|b| a.eq_ignore_ascii_case(b)).count() > 1)
+        });
+        prop_assume!(!names_twice(&value) && !value.as_object().is_some_and(|m| m.values().any(names_twice)));
+        prop_assert_eq!(check(&value.to_string()).is_ok(), validator.is_valid(&value));
+    }
+}
+
+/// Each row changes the schema in one place, and loading it must fail there.
+#[test]
+fn a_schema_that_would_open_the_gate_is_not_loaded() {
+    let rows: Vec<(&str, Value, &str)> = vec![
+        ("/additionalProperties", json!(true), "/additionalProperties"),
+        ("/additionalProps", json!(false), "/additionalProps"),
+        ("/properties/state/emun", json!(["a"]), "/properties/state/emun"),
+        ("/properties/state/enum", json!([]), "/properties/state/enum"),
+        ("/properties/state/type", json!("strnig"), "/properties/state/type"),
+        ("/properties/state/x-canonical", json!({"Open": "shut"}), "/properties/state/x-canonical"),
+        ("/properties/owner", json!({}), "/properties/owner/type"),
+        ("/properties/owner", json!(true), "/properties/owner"),
+        ("/properties/owner", json!({"$ref": "#/properties/state"}), "/properties/owner/type"),
+        ("/properties/owner/format", json!("e-mail"), "/properties/owner/format"),
+        ("/properties/labels/items", json!({}), "/properties/labels/items/type"),
+        ("/properties/place/additionalProperties", json!({}), "/properties/place/additionalProperties"),
+        ("/properties/@odata.etag", json!({"type": "string"}), "/properties"),
+        ("/minProperties", json!(0), "/minProperties"),
+        ("/type", json!(["object", "array"]), "/type"),
+        ("/$schema", json!("http://json-schema.org/draft-07/schema#"), "/$schema"),
+        ("/$id", json!("https://example.com/job"), "/$id"),
+        ("/x-guard/paths", json!(["/jobs/{jobId}"]), "/x-guard/paths"),
+        ("/x-guard/keys", json!({}), "/x-guard/keys"),
+        ("/x-guard/clouds", json!([]), "/x-guard/clouds"),
+        ("/x-guard/colour", json!("red"), "/x-guard"),
+        ("/x-guard/requiredHeaders", json!(["Authorization"]), "/x-guard/requiredHeaders"),
+        ("/anyOf", json!([]), "/anyOf"),
+    ];
+    for (pointer, value, at) in rows {
+        let mut schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        schema.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert(name.to_owned(), value);
+        let error = Schema::load(schema.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("at '{at}'")), "{pointer}: {error}");
+    }
+    let mut lies: Value = serde_json::from_str(SCHEMA).unwrap();
+    lies["examples"] = json!([{"state": "ajar"}]);
+    let error = Schema::load(lies.to_string().as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("refuses its own example: invalidEnumValue at '/state'"), "{error}");
+    let pattern = SCHEMA.replace("^[A-Z]{3}$", "^(?=A)[A-Z]{3}$");
+    assert!(Schema::load(pattern.as_bytes()).is_err(), "look-around is not linear");
+    assert!(Schema::load(format!("\u{feff}{SCHEMA}").as_bytes()).is_err(), "byte order mark");
+    let twice = SCHEMA.replacen("{", "{\"title\": \"x\",", 1);
+    assert!(Schema::load(twice.as_bytes()).is_err(), "a name twice");
+}

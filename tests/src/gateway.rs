@@ -1,0 +1,138 @@
+//! Starts the real binary, waits until it is ready, and ends it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread::{self, JoinHandle};
+
+use serde_json::Value;
+
+use crate::client::{Connection, Response};
+
+/// A running gateway; it is killed when dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    child: Child,
+    /// Where callers connect.
+    pub listen: SocketAddr,
+    /// Where health is.
+    pub admin: SocketAddr,
+    /// Where it forwards to.
+    pub upstream: String,
+    log: Option<JoinHandle<String>>,
+    out: Option<JoinHandle<String>>,
+}
+
+/// The path of the binary under test, for `Command`.
+pub fn binary() -> PathBuf {
+    // The tests' own binary lies beside their folder `deps`.
+    let here = std::env::current_exe().expect("the path of this test");
+    let folder = here.parent().and_then(Path::parent).expect("target folder");
+    folder.join(format!("patchgate-under-test{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// A command of the binary, in an environment without variables that could change what it does.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(args).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("OTEL_") || name_text.starts_with("PATCHGATE_") || name_text == "RUST_LOG" {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Runs a command of the binary to its end.
+pub fn run(args: &[&str]) -> Output {
+    command(args).output().expect("the binary runs")
+}
+
+impl Gateway {
+    /// Starts `run` on free ports with further arguments, and returns when it accepts requests.
+    pub fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = command(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.args(args).envs(variables.iter().copied());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut stderr = child.stderr.take().expect("stderr");
+        let log = thread::spawn(move || {
+            let mut text = Vec::new();
+            stderr.read_to_end(&mut text).expect("the log can be read");
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("the ready line");
+        let Ok(ready) = serde_json::from_str::<Value>(&line) else {
+            _ = child.wait();
+            panic!("the gateway did not start: {}", log.join().expect("the log"));
+        };
+        let address = |name: &str| {
+            let url = ready[name].as_str().expect("an address in the ready line");
+            url.trim_start_matches("http://").parse().expect("an address")
+        };
+        let (listen, admin) = (address("listen"), address("admin"));
+        let upstream = ready["upstream"].as_str().unwrap_or_default().to_owned();
+        let out = thread::spawn(move || {
+            let mut text = line;
+            stdout.read_to_string(&mut text).expect("standard output can be read");
+            text
+        });
+        Self { child, listen, admin, upstream, log: Some(log), out: Some(out) }
+    }
+
+    /// A gateway in front of `upstream`.
+    pub fn before(upstream: SocketAddr) -> Self {
+        Self::start(&["--upstream", &format!("http://{upstream}")])
+    }
+
+    /// A new connection of a caller.
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.listen)
+    }
+
+    /// Sends a `PATCH` with all that it needs, on a connection of its own.
+    pub fn patch(&self, target: &str, body: &str) -> Response {
+        self.connect().patch(target, &[], body)
+    }
+
+    /// Sends a `GET` with all that it needs, on a connection of its own.
+    pub fn get(&self, target: &str) -> Response {
+        self.connect().get(target, &[])
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Sends SIGTERM, without waiting.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");
+        assert!(sent.success(), "SIGTERM was not sent");
+    }
+
+    /// Ends it with SIGTERM, and returns how it ended and all that it wrote to standard output and error.
+    pub fn stop(mut self) -> (ExitStatus, String) {
+        self.terminate();
+        let status = self.child.wait().expect("the process ends");
+        let out = self.out.take().expect("output").join().expect("output");
+        let log = self.log.take().expect("log").join().expect("log");
+        (status, format!("{out}{log}"))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}

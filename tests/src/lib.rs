@@ -1,0 +1,8 @@
+//! What the end-to-end tests have in common: the real binary, real sockets, and an upstream that counts.
+//!
+//! Everything here panics where a test should fail. Each test starts its own processes on free ports and waits for events,
+//! never for time to pass.
+
+pub mod client;
+pub mod gateway;
+pub mod upstream;

@@ -1,0 +1,113 @@
+//! An upstream that keeps what really arrived, and answers as it is told.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// A request as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// The method.
+    pub method: String,
+    /// The target.
+    pub target: String,
+    /// The fields, names in lower case, in their order.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Arrived {
+    /// The first field of that name (in lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// An upstream on a free port; it lives as long as the test's process.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Where it listens.
+    pub address: SocketAddr,
+    arrived: Arc<Mutex<Vec<Arrived>>>,
+}
+
+/// What an upstream does with a request: it writes an answer to the connection, and says whether to keep it.
+pub type Answer = dyn Fn(&Arrived, &mut TcpStream) -> bool + Send + Sync;
+
+impl Upstream {
+    /// One that answers each request with 200 and `{}`.
+    pub fn start() -> Self {
+        Self::answering(|_, stream| {
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+            stream.write_all(answer).is_ok()
+        })
+    }
+
+    /// One that answers with these bytes, and keeps the connection.
+    pub fn saying(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self::answering(move |_, stream| stream.write_all(&bytes).is_ok())
+    }
+
+    /// One that does as it is told.
+    pub fn answering(answer: impl Fn(&Arrived, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let arrived = Arc::new(Mutex::new(Vec::new()));
+        let (kept, answer): (_, Arc<Answer>) = (Arc::clone(&arrived), Arc::new(answer));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (kept, answer) = (Arc::clone(&kept), Arc::clone(&answer));
+                thread::spawn(move || serve(stream, &kept, &*answer));
+            }
+        });
+        Self { address, arrived }
+    }
+
+    /// All that arrived so far.
+    pub fn arrived(&self) -> Vec<Arrived> {
+        self.arrived.lock().expect("no panic in the upstream").clone()
+    }
+}
+
+fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Arrived>>, answer: &Answer) {
+    let mut buffer = Vec::new();
+    while let Some(request) = read(&mut stream, &mut buffer) {
+        kept.lock().expect("no panic in the upstream").push(request.clone());
+        if !answer(&request, &mut stream) {
+            return;
+        }
+    }
+}
+
+fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Arrived> {
+    let mut bytes = [0; 16 * 1024];
+    loop {
+        let mut fields = [httparse::EMPTY_HEADER; 128];
+        let mut parsed = httparse::Request::new(&mut fields);
+        if let httparse::Status::Complete(head) = parsed.parse(buffer).expect("the gateway sends HTTP/1.1") {
+            let field = |h: &httparse::Header<'_>| {
+                (h.name.to_ascii_lowercase(), String::from_utf8(h.value.to_vec()).expect("ASCII fields"))
+            };
+            let mut request = Arrived {
+                method: parsed.method.expect("a method").to_owned(),
+                target: parsed.path.expect("a target").to_owned(),
+                headers: parsed.headers.iter().map(field).collect(),
+                body: Vec::new(),
+            };
+            assert!(request.header("transfer-encoding").is_none(), "the gateway knows the length of what it sends");
+            let length = request.header("content-length").map_or(0, |value| value.parse().expect("a length"));
+            buffer.drain(..head);
+            while buffer.len() < length {
+                let count = stream.read(&mut bytes).ok().filter(|count| *count > 0)?;
+                buffer.extend_from_slice(&bytes[..count]);
+            }
+            request.body = buffer.drain(..length).collect();
+            return Some(request);
+        }
+        let count = stream.read(&mut bytes).ok().filter(|count| *count > 0)?;
+        buffer.extend_from_slice(&bytes[..count]);
+    }
+}
