@@ -33,7 +33,7 @@ struct Error<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     details: Vec<Detail<'a>>,
     #[serde(rename = "innerError")]
-    inner_error: Inner<'a>,
+    inner: Inner<'a>,
 }
 
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ pub fn render(refusal: &Refusal, stamp: Stamp<'_>) -> Vec<u8> {
             message: refusal.message(),
             target: violations.first().map(|violation| violation.target.as_str()),
             details,
-            inner_error: Inner {
+            inner: Inner {
                 // Graph writes UTC without a zone; an HTTP date would make some SDKs lose the whole error.
                 date: stamp.received.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
                 request_id: stamp.request_id.to_string(),

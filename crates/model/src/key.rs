@@ -144,7 +144,7 @@ fn shortest(hir: &Hir) -> String {
             // A letter reads better in an example than a dash.
             let starts = || class.ranges().iter().map(regex_syntax::hir::ClassUnicodeRange::start);
             starts()
-                .find(|c| c.is_ascii_alphanumeric())
+                .find(char::is_ascii_alphanumeric)
                 .or_else(|| starts().next())
                 .map(String::from)
                 .unwrap_or_default()

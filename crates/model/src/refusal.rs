@@ -10,6 +10,8 @@ use crate::violation::{Violation, Violations};
 /// Why a request was refused, or could not be answered by Graph.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refusal {
+    /// The request is framed in a way that readers of HTTP do not agree on.
+    Framing(FramingFault),
     /// The `Host` is missing, several or no authority (RFC 9112, 3.2).
     Host(HostFault),
     /// The target is in absolute form, or `Host` is not this gateway's.
@@ -55,8 +57,8 @@ pub enum Refusal {
     BodyBroken,
     /// The body breaks the schema.
     Violations(Violations),
-    /// The gateway is draining; nothing was sent.
-    Draining,
+    /// The gateway has as much to do as it may; nothing was sent.
+    Overloaded,
     /// No connection to Graph; nothing was sent.
     UpstreamUnreachable,
     /// Something was sent, and no whole answer came: the edit may have been applied.
@@ -67,6 +69,56 @@ pub enum Refusal {
     UpstreamTimeout,
     /// A read was sent and the connection broke before an answer came.
     UpstreamBroken,
+}
+
+/// What is wrong with the framing of a request (RFC 9112). The connection is closed behind the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FramingFault {
+    /// The request line is not method, target and version with one space between them.
+    RequestLine,
+    /// The target has a fragment.
+    Fragment,
+    /// The target has a character that must be encoded.
+    TargetCharacter,
+    /// A line ends with LF alone.
+    BareLineFeed,
+    /// A field goes on on the next line.
+    FoldedLine,
+    /// A field's name is no token, or has an underscore, which some servers read as a dash.
+    FieldName,
+    /// A field's value has a control character.
+    FieldValue,
+    /// There is more than one `Content-Length`.
+    SeveralLengths,
+    /// `Content-Length` is not a number.
+    Length,
+    /// `Content-Length` and `Transfer-Encoding` stand together.
+    LengthAndEncoding,
+    /// `Transfer-Encoding` is not one `chunked`.
+    TransferEncoding,
+    /// It cannot be told where the request began.
+    OutOfStep,
+}
+
+impl FramingFault {
+    const fn message(self) -> &'static str {
+        match self {
+            Self::RequestLine => "the request line is not 'METHOD target HTTP/1.1' with single spaces",
+            Self::Fragment => "the request target has a '#'; a fragment is never sent",
+            Self::TargetCharacter => "the request target has a character that must be percent-encoded",
+            Self::BareLineFeed => "a line of the request header ends with LF alone; send CR LF",
+            Self::FoldedLine => "a header field goes on on the next line; send it on one line",
+            Self::FieldName => "the name of a header field is not a token without underscores",
+            Self::FieldValue => "a header field has a control character",
+            Self::SeveralLengths => "the request has several 'Content-Length' headers; send exactly one",
+            Self::Length => "the 'Content-Length' header is not a number of bytes",
+            Self::LengthAndEncoding => {
+                "the request has both 'Content-Length' and 'Transfer-Encoding'; send one of them"
+            }
+            Self::TransferEncoding => "the 'Transfer-Encoding' header is not a single 'chunked'",
+            Self::OutOfStep => "it cannot be told where this request began; send it on a new connection",
+        }
+    }
 }
 
 /// What is wrong with `Host`.
@@ -106,7 +158,8 @@ impl Refusal {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Host(_)
+            Self::Framing(_)
+            | Self::Host(_)
             | Self::TargetForm
             | Self::NearMiss(_)
             | Self::QueryOnEdit
@@ -129,7 +182,7 @@ impl Refusal {
             | Self::OutcomeUnknown
             | Self::UpstreamUnusable
             | Self::UpstreamBroken => 502,
-            Self::Draining => 503,
+            Self::Overloaded => 503,
             Self::UpstreamTimeout => 504,
         }
     }
@@ -137,7 +190,8 @@ impl Refusal {
     /// The `code` of Graph's error envelope; also the label of metrics and the `error.type` of spans.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Host(_)
+            Self::Framing(_)
+            | Self::Host(_)
             | Self::TargetForm
             | Self::NearMiss(_)
             | Self::QueryOnEdit
@@ -159,7 +213,7 @@ impl Refusal {
             Self::UpstreamUnreachable => "UpstreamUnreachable",
             Self::OutcomeUnknown => "OutcomeUnknown",
             Self::UpstreamUnusable | Self::UpstreamBroken => "UpstreamUnusable",
-            Self::Draining => "ServiceUnavailable",
+            Self::Overloaded => "ServiceUnavailable",
             Self::UpstreamTimeout => "UpstreamTimeout",
         }
     }
@@ -167,6 +221,7 @@ impl Refusal {
     /// The sentence for the caller: what happened and what to do.
     pub fn message(&self) -> String {
         match self {
+            Self::Framing(fault) => fault.message().to_owned(),
             Self::Host(HostFault::Missing) => "the request has no 'Host' header; send exactly one".to_owned(),
             Self::Host(HostFault::Several) => "the request has several 'Host' headers; send exactly one".to_owned(),
             Self::Host(HostFault::Malformed) => "the 'Host' header is not a host name with an optional port".to_owned(),
@@ -215,7 +270,9 @@ impl Refusal {
             Self::BodyTimeout => "the body did not come in time; nothing was sent to Graph".to_owned(),
             Self::BodyBroken => "the body broke off or its framing is wrong; nothing was sent to Graph".to_owned(),
             Self::Violations(violations) => summary(violations),
-            Self::Draining => "this gateway is shutting down; nothing was sent to Graph: try again".to_owned(),
+            Self::Overloaded => {
+                "this gateway has as many requests as it may; nothing was sent to Graph: try again".to_owned()
+            }
             Self::UpstreamUnreachable => {
                 "Graph could not be reached; nothing was sent, so the request can be made again".to_owned()
             }

@@ -30,18 +30,18 @@ mod tests {
 
     #[test]
     fn finds_what_was_meant() {
-        let names = ["assignedTo", "classification", "status", "customTags"];
+        let names = ["ownedBy", "categorization", "state", "extraLabels"];
         for (read, meant) in [
-            ("assigned_to", Some("assignedTo")),
-            ("Status", Some("status")),
-            ("custom tags", Some("customTags")),
-            ("clasification", Some("classification")),
+            ("owned_by", Some("ownedBy")),
+            ("State", Some("state")),
+            ("extra labels", Some("extraLabels")),
+            ("categorisation", Some("categorization")),
             ("severity", None),
             ("", None),
             ("x", None),
         ] {
             assert_eq!(nearest(read, names), meant, "{read}");
         }
-        assert_eq!(nearest(&"status".repeat(100), names), None);
+        assert_eq!(nearest(&"state".repeat(100), names), None);
     }
 }

@@ -18,7 +18,12 @@ impl Schema {
     /// Checks a body for `resource`, nested at most `depth` levels.
     ///
     /// The way of a body: strict JSON, the entity's type dropped, the schema, the documented spellings.
-    pub fn check(self: &Arc<Self>, resource: Resource, body: &[u8], depth: usize) -> Result<Edit, Violations> {
+    pub fn check(
+        self: &Arc<Self>,
+        resource: Resource,
+        body: &[u8],
+        depth: usize,
+    ) -> Result<Edit, Violations> {
         let mut document = json::parse(body, depth)?;
         let mistyped = self.take_entity_type(&mut document);
         if mistyped.is_none() && self.accepts(&document) {

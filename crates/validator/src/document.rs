@@ -42,9 +42,9 @@ impl Document<'_> {
             Self::Number(n) => Value::Number(n.clone()),
             Self::String(s) => Value::String(s.clone().into_owned()),
             Self::Array(items) => Value::Array(items.iter().map(Document::value).collect()),
-            Self::Object(members) => {
-                Value::Object(members.iter().map(|(name, v)| (name.clone().into_owned(), v.value())).collect())
-            }
+            Self::Object(members) => Value::Object(
+                members.iter().map(|(name, v)| (name.clone().into_owned(), v.value())).collect(),
+            ),
         }
     }
 }

@@ -114,7 +114,7 @@ impl Level<'_> {
         }
     }
 
-    fn text<'b, E: serde::de::Error>(self, text: Cow<'b, str>) -> Result<Cow<'b, str>, E> {
+    fn text<E: serde::de::Error>(self, text: Cow<'_, str>) -> Result<Cow<'_, str>, E> {
         if text.contains('\0') { Err(self.stop(Trouble::Nul)) } else { Ok(text) }
     }
 
@@ -298,7 +298,9 @@ mod tests {
         for (code, text) in rows {
             assert_eq!(fault(text), *code, "{}", String::from_utf8_lossy(text));
         }
-        for text in ["[[[[[[[[1]]]]]]]]", "9007199254740991", "-0", "0.1", "1e-400", "\"\\ud83d\\ude00\"", " {}\r\n"] {
+        for text in
+            ["[[[[[[[[1]]]]]]]]", "9007199254740991", "-0", "0.1", "1e-400", "\"\\ud83d\\ude00\"", " {}\r\n"]
+        {
             assert!(parse(text.as_bytes(), 8).is_ok(), "{text}");
         }
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -310,11 +312,9 @@ mod tests {
 
     #[test]
     fn places_count_lines_and_characters() {
-        for (text, line, column) in [
-            ("{\"a\":1,\n \"é\":x}", 2, 6),
-            ("{\"a\":1,\n \"é\":1,\"a\" :2}", 2, 11),
-            ("\u{feff}{}", 1, 1),
-        ] {
+        for (text, line, column) in
+            [("{\"a\":1,\n \"é\":x}", 2, 6), ("{\"a\":1,\n \"é\":1,\"a\" :2}", 2, 11), ("\u{feff}{}", 1, 1)]
+        {
             let place = parse(text.as_bytes(), 8).unwrap_err().place().unwrap();
             assert_eq!((place.line, place.column), (line, column), "{text}");
         }

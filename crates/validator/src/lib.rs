@@ -1,4 +1,4 @@
-//! Two ways in: a documentation page becomes a schema ([`derive`]), and bytes become a checked [`Edit`]
+//! Two ways in: a documentation page becomes a schema ([`mod@derive`]), and bytes become a checked [`Edit`]
 //! ([`Schema::check`]) or [violations](patchgate_model::Violations).
 //!
 //! INVARIANT: only this crate makes an [`Edit`], and only from a document that passed its schema.

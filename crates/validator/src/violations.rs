@@ -155,7 +155,9 @@ impl<'a> Place<'a> {
     fn fault(&self, kind: &Kind) -> Fault {
         let expected = || self.shape.map(Shape::expected).unwrap_or_default();
         match kind {
-            Kind::Type { .. } if *self.document == Document::Null => Fault::NullNotAllowed { expected: expected() },
+            Kind::Type { .. } if *self.document == Document::Null => {
+                Fault::NullNotAllowed { expected: expected() }
+            }
             Kind::Type { .. } => {
                 let mut expected = expected();
                 if self.shape.is_some_and(Shape::nullable) {

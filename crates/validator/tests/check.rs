@@ -1,5 +1,7 @@
 //! Bytes to a checked edit or to violations, over a schema written by hand.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 use std::sync::Arc;
 
 use patchgate_model::{GraphVersion, PathTemplate, Resource, Route, Violations};
@@ -15,7 +17,8 @@ fn schema() -> Arc<Schema> {
 
 fn resource(schema: &Schema) -> Resource {
     let template = PathTemplate::parse("/{version}/jobs/{jobId}").unwrap();
-    let route = Route::new(template, GraphVersion::ALL.to_vec(), |name| schema.guard().keys[name].pattern.clone());
+    let route =
+        Route::new(template, GraphVersion::ALL.to_vec(), |name| schema.guard().keys[name].pattern.clone());
     Arc::new(route).resource("/v1.0/jobs/17").unwrap()
 }
 
@@ -26,7 +29,8 @@ fn check(body: &str) -> Result<Edit, Violations> {
 }
 
 fn violations(body: &str) -> Vec<String> {
-    let said = |v: &patchgate_model::Violation| format!("{} {} {}", v.code().as_str(), v.target, v.known_target);
+    let said =
+        |v: &patchgate_model::Violation| format!("{} {} {}", v.code().as_str(), v.target, v.known_target);
     check(body).err().map(|v| v.listed().iter().map(said).collect()).unwrap_or_default()
 }
 
@@ -39,7 +43,10 @@ fn one_violation_for_each_fault_in_the_order_of_the_document() {
         (r#"{"owner":7}"#, &["wrongType /owner /owner"]),
         (r#"{"owner":"12345678901"}"#, &["tooLong /owner /owner"]),
         (r#"{"owner":""}"#, &["tooShort /owner /owner"]),
-        (r#"{"labels":["a",1,"b",null]}"#, &["wrongType /labels/1 /labels/1", "nullNotAllowed /labels/3 /labels/3"]),
+        (
+            r#"{"labels":["a",1,"b",null]}"#,
+            &["wrongType /labels/1 /labels/1", "nullNotAllowed /labels/3 /labels/3"],
+        ),
         (r#"{"labels":["a","b","c","d","e"]}"#, &["tooManyItems /labels /labels"]),
         (r#"{"labels":[]}"#, &["tooFewItems /labels /labels"]),
         (r#"{"labels":["a","a"]}"#, &["duplicateItem /labels /labels"]),
@@ -52,7 +59,7 @@ fn one_violation_for_each_fault_in_the_order_of_the_document() {
         (r#"{"place":{"room":"1"}}"#, &["requiredField /place /place"]),
         (r#"{"place":{"floor":1,"door":2}}"#, &["unknownField /place/door /place/?"]),
         (r#"{"place":{}}"#, &["requiredField /place /place"]),
-        (r#"{}"#, &["emptyEdit  "]),
+        ("{}", &["emptyEdit  "]),
         (r##"{"@odata.type":"#x.job"}"##, &["emptyEdit  "]),
         (r#"{"@odata.type":"x.task","state":"open"}"#, &["invalidValue /@odata.type /@odata.type"]),
         (r#"{"@odata.type":7,"state":"open"}"#, &["invalidValue /@odata.type /@odata.type"]),
@@ -148,7 +155,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         ];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::vec((name, inner), 0..5).prop_map(|m| Value::Object(m.into_iter().collect())),
+            proptest::collection::vec((name, inner), 0..5)
+                .prop_map(|m| Value::Object(m.into_iter().collect())),
         ]
     })
 }
@@ -225,6 +233,6 @@ fn a_schema_that_would_open_the_gate_is_not_loaded() {
     let pattern = SCHEMA.replace("^[A-Z]{3}$", "^(?=A)[A-Z]{3}$");
     assert!(Schema::load(pattern.as_bytes()).is_err(), "look-around is not linear");
     assert!(Schema::load(format!("\u{feff}{SCHEMA}").as_bytes()).is_err(), "byte order mark");
-    let twice = SCHEMA.replacen("{", "{\"title\": \"x\",", 1);
+    let twice = SCHEMA.replacen('{', "{\"title\": \"x\",", 1);
     assert!(Schema::load(twice.as_bytes()).is_err(), "a name twice");
 }

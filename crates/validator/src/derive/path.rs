@@ -41,7 +41,8 @@ pub(super) fn read(targets: &[(Place, String)], notes: &mut Vec<Note>) -> Result
     let mut paths = Paths { all: Vec::new(), versions: Vec::new() };
     for (place, target) in targets {
         let (version, rest) = split(target);
-        let text = format!("/{{version}}/{}", named_keys(&rest));
+        let known: Vec<_> = paths.all.iter().flat_map(|path| path.template.key_names()).collect();
+        let text = format!("/{{version}}/{}", named_keys(&rest, &known));
         match PathTemplate::parse(&text) {
             Ok(template) => {
                 paths.versions.extend(version);
@@ -79,8 +80,9 @@ pub(super) fn split(target: &str) -> (Option<GraphVersion>, String) {
     }
 }
 
-/// Gives each key of a path a name of letters and digits, its own where it has one, and no name twice.
-fn named_keys(path: &str) -> String {
+/// Gives each key of a path a name of letters and digits, its own where it has one, and no name twice. Where the known
+/// names of other paths differ from it only in case, theirs counts.
+fn named_keys(path: &str, known: &[&str]) -> String {
     let mut names: Vec<String> = Vec::new();
     let mut out: Vec<String> = Vec::new();
     // A key may hold a slash in no page that is known; white space and `|` are common.
@@ -93,7 +95,12 @@ fn named_keys(path: &str) -> String {
         // A path with n keys needs no more than n attempts at a name.
         let attempts =
             (1..=names.len() + 1).map(|n| if n == 1 { base.clone() } else { format!("{base}{n}") });
-        let name = attempts.into_iter().find(|name| !names.contains(name)).unwrap_or_default();
+        let taken = |name: &String| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let name = attempts.into_iter().find(|name| !taken(name)).unwrap_or_default();
+        let name = known
+            .iter()
+            .find(|other| other.eq_ignore_ascii_case(&name))
+            .map_or(name, |other| (*other).to_owned());
         out.push(format!("{{{name}}}"));
         names.push(name);
     }
@@ -239,6 +246,15 @@ mod tests {
             assert_eq!(paths.ok().and_then(|paths| paths.versions.first().copied()), version, "{target}");
             assert_eq!(notes.len(), usize::from(template.is_empty()), "{target}");
         }
+    }
+
+    #[test]
+    fn names_of_keys_that_differ_in_case_are_one() {
+        let at = Place { line: 1, column: 1 };
+        let targets = ["/a/{Id}", "/b/{id}/c/{ID}"].map(|target| (at, target.to_owned()));
+        let paths = read(&targets, &mut Vec::new()).unwrap();
+        let texts: Vec<_> = paths.all.iter().map(|path| path.template.as_str()).collect();
+        assert_eq!(texts, ["/{version}/a/{Id}", "/{version}/b/{Id}/c/{ID2}"]);
     }
 
     #[test]

@@ -254,7 +254,7 @@ fn quoted(text: &str) -> Option<usize> {
         _ => return None,
     };
     let open = text.chars().next()?.len_utf8();
-    let length = text.get(open..)?.find(close)?;
+    let (length, _) = text.get(open..)?.char_indices().take(128).find(|(_, c)| *c == close)?;
     is_name(text.get(open..open + length)?).then_some(open + length + close.len_utf8())
 }
 

@@ -2,6 +2,8 @@
 //!
 //! INVARIANT: a row becomes a property, or a note that it was left out, or an error. None is dropped in silence.
 
+use std::collections::BTreeMap;
+
 use super::error::{DeriveError, Note, Reason};
 use super::markdown::{Cell, Kind, Place, Row, Table};
 use super::prose::Prose;
@@ -89,14 +91,13 @@ pub(super) fn read(
         ));
     };
     let mut properties = Properties { listed: Vec::new(), left_out: Vec::new() };
-    let mut seen: Vec<(String, Place)> = Vec::new();
+    let mut seen = BTreeMap::new();
     for row in &table.rows {
         let Some(name) = name(row, columns, notes)? else { continue };
-        if let Some((_, first)) = seen.iter().find(|(other, _)| other.eq_ignore_ascii_case(&name)) {
-            let expected = format!("a name that differs from the one in line {}", first.line);
+        if let Some(first) = seen.insert(name.to_ascii_lowercase(), row.place.line) {
+            let expected = format!("a name that differs from the one in line {first}");
             return Err(DeriveError::new(Reason::DuplicateProperty, row.place, &name, expected));
         }
-        seen.push((name.clone(), row.place));
         let empty = Vec::new();
         let description =
             columns.description.and_then(|at| row.cells.get(at)).map_or(&empty, |cell| &cell.spans);

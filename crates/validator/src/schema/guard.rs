@@ -68,7 +68,10 @@ pub(super) fn name(schema: &Value) -> Result<String, SchemaError> {
     let name = id.strip_prefix("urn:patchgate:schema:").unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(SchemaError::lint("/$id", "expected 'urn:patchgate:schema:NAME', the name of letters, digits and - _ ."));
+        return Err(SchemaError::lint(
+            "/$id",
+            "expected 'urn:patchgate:schema:NAME', the name of letters, digits and - _ .",
+        ));
     }
     Ok(name.to_owned())
 }

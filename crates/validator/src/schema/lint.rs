@@ -16,7 +16,8 @@ const WORDS: [&str; 4] = ["title", "description", "$comment", "x-graph-type"];
 const STRING: [&str; 6] = ["minLength", "maxLength", "pattern", "format", "enum", "x-canonical"];
 const NUMBER: [&str; 5] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "enum"];
 const ARRAY: [&str; 4] = ["items", "minItems", "maxItems", "uniqueItems"];
-const OBJECT: [&str; 5] = ["properties", "required", "additionalProperties", "minProperties", "maxProperties"];
+const OBJECT: [&str; 5] =
+    ["properties", "required", "additionalProperties", "minProperties", "maxProperties"];
 /// Formats that the validator checks.
 const FORMATS: [&str; 5] = ["date-time", "date", "time", "duration", "uuid"];
 
@@ -58,7 +59,8 @@ fn value(members: &Map<String, Value>, pointer: &str, more: &[&str]) -> Lint {
             || (has("array") && ARRAY.contains(&word))
             || (has("object") && OBJECT.contains(&word));
         if !known {
-            let problem = format!("'{keyword}' is not a keyword that a value of type {} may have", types.join(" or "));
+            let problem =
+                format!("'{keyword}' is not a keyword that a value of type {} may have", types.join(" or "));
             return Err(SchemaError::lint(at(keyword), problem));
         }
         keyword_value(keyword, written, members, &at(keyword))?;
@@ -79,11 +81,14 @@ fn types<'v>(members: &'v Map<String, Value>, pointer: &str) -> Result<Vec<&'v s
     let wrong = || SchemaError::lint(pointer, "expected a type: each value must have one");
     let names: Vec<&str> = match members.get("type") {
         Some(Value::String(one)) => vec![one],
-        Some(Value::Array(several)) => several.iter().map(Value::as_str).collect::<Option<_>>().ok_or_else(wrong)?,
+        Some(Value::Array(several)) => {
+            several.iter().map(Value::as_str).collect::<Option<_>>().ok_or_else(wrong)?
+        }
         _ => return Err(wrong()),
     };
-    let known = |name: &&str| ["null", "boolean", "integer", "number", "string", "array", "object"].contains(name);
-    if names.is_empty() || !names.iter().all(|name| known(name)) { Err(wrong()) } else { Ok(names) }
+    let known =
+        |name: &&str| ["null", "boolean", "integer", "number", "string", "array", "object"].contains(name);
+    if names.is_empty() || !names.iter().all(known) { Err(wrong()) } else { Ok(names) }
 }
 
 /// What a keyword's own value must be, where a wrong one would be silently ignored or open the gate.
@@ -133,7 +138,8 @@ fn object(members: &Map<String, Value>, pointer: &str) -> Lint {
         value(schema, &at, &[])?;
     }
     let again = properties.keys().find(|name| {
-        properties.keys().filter(|other| other.eq_ignore_ascii_case(name)).count() > 1 || name.starts_with('@')
+        properties.keys().filter(|other| other.eq_ignore_ascii_case(name)).count() > 1
+            || name.starts_with('@')
     });
     match again {
         Some(name) => {

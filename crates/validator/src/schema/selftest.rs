@@ -44,7 +44,8 @@ pub(super) fn run(schema: &Schema) -> Result<(), SchemaError> {
 
 fn accept(schema: &Schema, example: &Value) -> Result<(), SchemaError> {
     let text = example.to_string();
-    let document = json::parse(text.as_bytes(), super::SCHEMA_DEPTH).map_err(|v| SchemaError::NotJson(v.message()))?;
+    let document =
+        json::parse(text.as_bytes(), super::SCHEMA_DEPTH).map_err(|v| SchemaError::NotJson(v.message()))?;
     match schema.violations(&document).first() {
         None => Ok(()),
         Some(violation) => {

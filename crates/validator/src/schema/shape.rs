@@ -75,7 +75,8 @@ impl Shape {
 
     /// The types, as words; `null` is left out unless it is the only one.
     pub(crate) fn expected(&self) -> Vec<&'static str> {
-        let words: Vec<&'static str> = self.types.iter().filter(|t| *t != "null").map(|t| type_word(t)).collect();
+        let words: Vec<&'static str> =
+            self.types.iter().filter(|t| *t != "null").map(|t| type_word(t)).collect();
         if words.is_empty() { vec!["null"] } else { words }
     }
 

@@ -1,0 +1,25 @@
+# Each recipe is a cargo command that works without `just`.
+
+# What the gate checks, without the parts that need other programs.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo test --workspace
+
+test:
+    cargo test --workspace
+
+# Run on the embedded Graph.
+run:
+    cargo run --release
+
+# Derive the shipped schema anew from the documentation page at PAGE; read the difference before you commit it.
+schema PAGE:
+    cargo run --quiet -- schema derive {{PAGE}} --version v1.0,beta --permission SecurityIncident.ReadWrite.All --cloud global,us-gov-l4,us-gov-l5 --output schemas/security-incident-update.json
+
+# Accept changed snapshots; read the difference before you commit it.
+bless:
+    INSTA_UPDATE=always cargo test --workspace
+
+deny:
+    cargo deny --offline check bans licenses sources
