@@ -23,3 +23,12 @@ bless:
 
 deny:
     cargo deny --offline check bans licenses sources
+
+# The parts that decide, each alone.
+bench:
+    cargo bench --package patchgate-validator --package patchgate-proxy
+
+# CPU per request beside nginx and a plain proxy; memory, cold start, size. Needs two cores; installs nginx and wrk.
+bench-cost *ARGS:
+    cargo run --release --package patchgate-cost --features plain -- cost {{ARGS}}
+    cargo run --release --package patchgate-cost --features plain -- rest

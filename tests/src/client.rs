@@ -1,7 +1,7 @@
 //! A caller that controls each byte it sends.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -34,6 +34,11 @@ impl Connection {
     /// Connects.
     pub fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the address accepts connections");
+        Self::over(stream)
+    }
+
+    /// Takes a connection over.
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
         Self { stream, buffer: Vec::new() }
@@ -56,7 +61,8 @@ impl Connection {
 
     /// Sends a request with `Host`, `Authorization`, `Content-Type` and `Content-Length`; `extra` fields come last.
     pub fn patch(&mut self, target: &str, extra: &[(&str, &str)], body: &str) -> Response {
-        let mut fields = vec![("Authorization", format!("Bearer {TOKEN}")), ("Content-Type", "application/json".into())];
+        let mut fields =
+            vec![("Authorization", format!("Bearer {TOKEN}")), ("Content-Type", "application/json".into())];
         fields.extend(extra.iter().map(|(name, value)| (*name, (*value).to_owned())));
         self.request("PATCH", target, &fields, Some(body))
     }
@@ -69,7 +75,13 @@ impl Connection {
     }
 
     /// Sends a request with `Host`, these fields, and a body with its length, and reads the answer.
-    pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, String)], body: Option<&str>) -> Response {
+    pub fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, String)],
+        body: Option<&str>,
+    ) -> Response {
         let host = self.stream.peer_addr().expect("connected");
         let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
         for (name, value) in fields {
@@ -95,12 +107,54 @@ impl Connection {
                     return Some(Response { status, headers, body });
                 }
                 None if self.fill() == 0 => {
-                    assert!(self.buffer.is_empty(), "closed in a head: {}", String::from_utf8_lossy(&self.buffer));
+                    assert!(
+                        self.buffer.is_empty(),
+                        "closed in a head: {}",
+                        String::from_utf8_lossy(&self.buffer)
+                    );
                     return None;
                 }
                 None => {}
             }
         }
+    }
+
+    /// Reads the head of one answer that has no body whatever its fields say: that to a `HEAD`.
+    pub fn receive_without_body(&mut self) -> Option<Response> {
+        loop {
+            if let Some((length, status, headers)) = self.head() {
+                self.buffer.drain(..length);
+                return Some(Response { status, headers, body: Vec::new() });
+            }
+            if self.fill() == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Reads one head, an interim one too, and returns its status; a body is left unread.
+    pub fn interim(&mut self) -> u16 {
+        self.receive_without_body().expect("a head").status
+    }
+
+    /// Reads as many raw bytes as it takes to see `end`, and returns all that were read so far.
+    pub fn read_until(&mut self, end: &[u8]) -> String {
+        while !self.buffer.windows(end.len()).any(|window| window == end) {
+            assert!(self.fill() > 0, "closed after {}", String::from_utf8_lossy(&self.buffer));
+        }
+        String::from_utf8_lossy(&self.buffer).into_owned()
+    }
+
+    /// Reads raw bytes to the end of the connection.
+    pub fn rest(&mut self) -> String {
+        while self.fill() > 0 {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
+    }
+
+    /// Sends nothing more; answers can still be read.
+    pub fn half_close(&self) {
+        // The other side may have closed both ways already.
+        _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Whether the other side closes without sending anything more.
@@ -112,15 +166,19 @@ impl Connection {
     fn head(&self) -> Option<(usize, u16, Vec<(String, String)>)> {
         let mut fields = [httparse::EMPTY_HEADER; 128];
         let mut parsed = httparse::Response::new(&mut fields);
-        let httparse::Status::Complete(length) = parsed.parse(&self.buffer).expect("an answer in HTTP/1.1") else {
+        let httparse::Status::Complete(length) = parsed.parse(&self.buffer).expect("an answer in HTTP/1.1")
+        else {
             return None;
         };
-        let field = |h: &httparse::Header<'_>| (h.name.to_ascii_lowercase(), String::from_utf8_lossy(h.value).into_owned());
+        let field = |h: &httparse::Header<'_>| {
+            (h.name.to_ascii_lowercase(), String::from_utf8_lossy(h.value).into_owned())
+        };
         Some((length, parsed.code.expect("a status"), parsed.headers.iter().map(field).collect()))
     }
 
     fn body(&mut self, status: u16, headers: &[(String, String)]) -> Vec<u8> {
-        let field = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let field =
+            |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         if status == 204 || status == 304 {
             return Vec::new();
         }
@@ -138,7 +196,8 @@ impl Connection {
         let mut body = Vec::new();
         loop {
             let line = self.line();
-            let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16).expect("a chunk size");
+            let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)
+                .expect("a chunk size");
             body.extend(self.exactly(size));
             assert_eq!(self.line(), "", "the end of a chunk");
             if size == 0 {
@@ -185,6 +244,16 @@ impl Response {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// All fields of that name (in lower case).
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
@@ -194,6 +263,11 @@ impl Response {
     /// `error.code` of Graph's envelope.
     pub fn code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// `error.message` of Graph's envelope.
+    pub fn message(&self) -> String {
+        self.json()["error"]["message"].as_str().unwrap_or_default().to_owned()
     }
 
     /// The codes and targets of the violations in Graph's envelope.

@@ -116,13 +116,24 @@ impl Gateway {
 
     /// Sends SIGTERM, without waiting.
     pub fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");
-        assert!(sent.success(), "SIGTERM was not sent");
+        self.signal("TERM");
+    }
+
+    /// Sends a signal by its short name, without waiting.
+    pub fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &process]).status().expect("kill");
+        assert!(sent.success(), "SIG{name} was not sent");
     }
 
     /// Ends it with SIGTERM, and returns how it ended and all that it wrote to standard output and error.
-    pub fn stop(mut self) -> (ExitStatus, String) {
+    pub fn stop(self) -> (ExitStatus, String) {
         self.terminate();
+        self.wait()
+    }
+
+    /// Waits for its end, and returns how it ended and all that it wrote to standard output and error.
+    pub fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().expect("the process ends");
         let out = self.out.take().expect("output").join().expect("output");
         let log = self.log.take().expect("log").join().expect("log");

@@ -4,5 +4,7 @@
 //! never for time to pass.
 
 pub mod client;
+pub mod collector;
 pub mod gateway;
+pub mod rows;
 pub mod upstream;

@@ -2,8 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
+
+/// How long a test waits for a request that should arrive; only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,23 @@ pub struct Arrived {
 }
 
 impl Arrived {
+    /// The names of the fields, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// All fields of that name (in lower case).
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// The first field of that name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -30,7 +51,13 @@ impl Arrived {
 pub struct Upstream {
     /// Where it listens.
     pub address: SocketAddr,
-    arrived: Arc<Mutex<Vec<Arrived>>>,
+    arrived: Arc<Arrivals>,
+}
+
+#[derive(Debug, Default)]
+struct Arrivals {
+    list: Mutex<Vec<Arrived>>,
+    more: Condvar,
 }
 
 /// What an upstream does with a request: it writes an answer to the connection, and says whether to keep it.
@@ -55,7 +82,7 @@ impl Upstream {
     pub fn answering(answer: impl Fn(&Arrived, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let arrived = Arc::new(Mutex::new(Vec::new()));
+        let arrived = Arc::<Arrivals>::default();
         let (kept, answer): (_, Arc<Answer>) = (Arc::clone(&arrived), Arc::new(answer));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -68,14 +95,25 @@ impl Upstream {
 
     /// All that arrived so far.
     pub fn arrived(&self) -> Vec<Arrived> {
-        self.arrived.lock().expect("no panic in the upstream").clone()
+        self.arrived.list.lock().expect("no panic in the upstream").clone()
+    }
+
+    /// All that arrived, as soon as there are that many.
+    pub fn wait_for(&self, count: usize) -> Vec<Arrived> {
+        let list = self.arrived.list.lock().expect("no panic in the upstream");
+        let too_few = |list: &mut Vec<Arrived>| list.len() < count;
+        let (list, waited) =
+            self.arrived.more.wait_timeout_while(list, PATIENCE, too_few).expect("no panic in the upstream");
+        assert!(!waited.timed_out(), "only {} of {count} requests arrived", list.len());
+        list.clone()
     }
 }
 
-fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Arrived>>, answer: &Answer) {
+fn serve(mut stream: TcpStream, kept: &Arrivals, answer: &Answer) {
     let mut buffer = Vec::new();
     while let Some(request) = read(&mut stream, &mut buffer) {
-        kept.lock().expect("no panic in the upstream").push(request.clone());
+        kept.list.lock().expect("no panic in the upstream").push(request.clone());
+        kept.more.notify_all();
         if !answer(&request, &mut stream) {
             return;
         }
@@ -97,7 +135,10 @@ fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Arrived> {
                 headers: parsed.headers.iter().map(field).collect(),
                 body: Vec::new(),
             };
-            assert!(request.header("transfer-encoding").is_none(), "the gateway knows the length of what it sends");
+            assert!(
+                request.header("transfer-encoding").is_none(),
+                "the gateway knows the length of what it sends"
+            );
             let length = request.header("content-length").map_or(0, |value| value.parse().expect("a length"));
             buffer.drain(..head);
             while buffer.len() < length {

@@ -69,6 +69,8 @@ pub enum Refusal {
     UpstreamTimeout,
     /// A read was sent and the connection broke before an answer came.
     UpstreamBroken,
+    /// The caller reset the connection before its read was answered. Nobody gets this; log and trace say it.
+    CallerGone,
 }
 
 /// What is wrong with the framing of a request (RFC 9112). The connection is closed behind the answer.
@@ -182,6 +184,7 @@ impl Refusal {
             | Self::OutcomeUnknown
             | Self::UpstreamUnusable
             | Self::UpstreamBroken => 502,
+            Self::CallerGone => 499,
             Self::Overloaded => 503,
             Self::UpstreamTimeout => 504,
         }
@@ -213,6 +216,7 @@ impl Refusal {
             Self::UpstreamUnreachable => "UpstreamUnreachable",
             Self::OutcomeUnknown => "OutcomeUnknown",
             Self::UpstreamUnusable | Self::UpstreamBroken => "UpstreamUnusable",
+            Self::CallerGone => "CallerGone",
             Self::Overloaded => "ServiceUnavailable",
             Self::UpstreamTimeout => "UpstreamTimeout",
         }
@@ -273,6 +277,7 @@ impl Refusal {
             Self::Overloaded => {
                 "this gateway has as many requests as it may; nothing was sent to Graph: try again".to_owned()
             }
+            Self::CallerGone => "the caller was gone before the answer came".to_owned(),
             Self::UpstreamUnreachable => {
                 "Graph could not be reached; nothing was sent, so the request can be made again".to_owned()
             }

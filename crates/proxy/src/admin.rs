@@ -1,7 +1,8 @@
 //! The admin listener: health. Loopback unless configured otherwise.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -12,21 +13,35 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-/// Serves health until `end`: `/healthz` (alive) and `/readyz` (accepts requests).
-pub async fn serve(listener: TcpListener, end: impl Future<Output = ()>) {
-    let mut end = std::pin::pin!(end);
+/// What the admin listener tells.
+#[derive(Debug, Default)]
+pub struct Health {
+    draining: AtomicBool,
+}
+
+impl Health {
+    /// From now on the gateway is not ready.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Serves health for ever: `/healthz` (alive) and `/readyz` (accepts requests, and will go on to).
+pub async fn serve(listener: TcpListener, health: Arc<Health>) {
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut end => return,
-        };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
         };
+        let health = Arc::clone(&health);
         tokio::spawn(async move {
-            let service = service_fn(|request: Request<Incoming>| async move { Ok::<_, Infallible>(answer(&request)) });
-            let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+            let service = service_fn(|request: Request<Incoming>| {
+                let answer = answer(&health, &request);
+                async move { Ok::<_, Infallible>(answer) }
+            });
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = served.await {
                 tracing::debug!(%error, "admin connection ended");
             }
@@ -34,9 +49,12 @@ pub async fn serve(listener: TcpListener, end: impl Future<Output = ()>) {
     }
 }
 
-fn answer<B>(request: &Request<B>) -> Response<Full<Bytes>> {
+fn answer<B>(health: &Health, request: &Request<B>) -> Response<Full<Bytes>> {
     let (status, text) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "alive\n"),
+        (&Method::GET | &Method::HEAD, "/readyz") if health.draining.load(Ordering::Relaxed) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        }
         (&Method::GET | &Method::HEAD, "/readyz") => (StatusCode::OK, "ready\n"),
         (_, "/healthz" | "/readyz") => (StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
         _ => (StatusCode::NOT_FOUND, "this listener has /healthz and /readyz\n"),

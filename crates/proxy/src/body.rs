@@ -8,18 +8,28 @@ use hyper::body::Incoming;
 use patchgate_model::Refusal;
 use tokio::time::timeout;
 
-/// Reads a body of at most `limit` bytes within `deadline`. Trailers are dropped.
-pub async fn read(body: Incoming, limit: usize, deadline: Duration) -> Result<Bytes, Refusal> {
-    timeout(deadline, collect(body, limit)).await.unwrap_or(Err(Refusal::BodyTimeout))
+use crate::listen::load::Held;
+
+/// Reads a body of at most `limit` bytes within `deadline`, and counts them as held. Trailers are dropped.
+pub async fn read(
+    body: Incoming,
+    limit: usize,
+    deadline: Duration,
+    held: &mut Held,
+) -> Result<Bytes, Refusal> {
+    timeout(deadline, collect(body, limit, held)).await.unwrap_or(Err(Refusal::BodyTimeout))
 }
 
-async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+async fn collect(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Bytes, Refusal> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Refusal::BodyBroken)?.into_data() else { continue };
         if first.len() + rest.len() + data.len() > limit {
             return Err(Refusal::BodyTooLarge(limit));
+        }
+        if !held.grow(data.len()) {
+            return Err(Refusal::Overloaded);
         }
         // Nearly every body comes in one piece, and then nothing is copied.
         if first.is_empty() && rest.is_empty() {

@@ -13,20 +13,23 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use patchgate_emulator::Emulator;
 use patchgate_model::{Cloud, Generation};
 use tokio::runtime;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, LogRequests};
 use crate::listen;
-use crate::ruleset::build::{self, BuildError};
+use crate::listen::drain::Drain;
+use crate::listen::io::Patience;
+use crate::listen::load::{Load, Most};
 use crate::ruleset::Ruleset;
+use crate::ruleset::build::{self, BuildError};
 use crate::telemetry::traces::Traces;
 use crate::upstream::client::{Client, Deadlines};
 use crate::upstream::origin::OriginError;
@@ -50,8 +53,10 @@ pub struct Worker {
     pub address: SocketAddr,
     /// For the body of an edit.
     pub body_deadline: Duration,
-    /// For a connection on which nothing happens.
-    pub idle_deadline: Duration,
+    /// For what else a caller may keep the gateway waiting.
+    pub patience: Patience,
+    /// How much there is to do, over all workers.
+    pub load: Arc<Load>,
     /// Connections and exchanges, which the end of the process waits for.
     pub tasks: TaskTracker,
 }
@@ -67,9 +72,9 @@ pub struct Gateway {
     pub embedded: bool,
     /// The rules.
     pub rules: Arc<ArcSwap<Ruleset>>,
-    drain: watch::Sender<bool>,
-    drain_deadline: Duration,
-    workers: Vec<JoinHandle<()>>,
+    drain: watch::Sender<Drain>,
+    workers: usize,
+    drained: mpsc::UnboundedReceiver<()>,
 }
 
 /// Why the gateway does not start.
@@ -100,7 +105,9 @@ pub enum StartError {
         hint: &'static str,
     },
     /// Cleartext to everybody.
-    #[error("listen.address: {0} is not loopback, and without TLS tokens would be readable on the way; put TLS in front and set listen.insecure = true, or listen on a loopback address")]
+    #[error(
+        "listen.address: {0} is not loopback, and without TLS tokens would be readable on the way; put TLS in front and set listen.insecure = true, or listen on a loopback address"
+    )]
     Cleartext(SocketAddr),
     /// The system gives no thread or runtime.
     #[error("cannot start: {0}")]
@@ -129,14 +136,21 @@ pub fn start(config: &Config, traces: &Traces) -> Result<Gateway, StartError> {
         Some(origin) => origin,
         None => embedded_graph()?,
     });
-    let (drain, draining) = watch::channel(false);
+    let (drain, draining) = watch::channel(Drain::Serving);
     let deadlines = Deadlines {
         connect: config.timeouts.connect.0,
+        handshake: config.timeouts.handshake.0,
         answer: config.timeouts.answer.0,
         idle: config.timeouts.idle.0,
     };
     let count = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut workers = Vec::with_capacity(count);
+    let load = Load::new(Most {
+        connections: config.limits.connections,
+        connections_per_address: config.limits.connections_per_address,
+        in_flight: config.limits.in_flight,
+        buffered: config.limits.buffered.0,
+    });
+    let (ended, drained) = mpsc::unbounded_channel();
     for number in 0..count {
         let client = Client::new(Arc::clone(&origin), tls.clone(), deadlines);
         let worker = Worker {
@@ -147,22 +161,31 @@ pub fn start(config: &Config, traces: &Traces) -> Result<Gateway, StartError> {
             public_url: config.listen.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             address,
             body_deadline: config.timeouts.body.0,
-            idle_deadline: config.timeouts.idle.0,
+            patience: Patience {
+                first_byte: config.timeouts.first_byte.0,
+                header: config.timeouts.header.0,
+                idle: config.timeouts.idle.0,
+            },
+            load: Arc::clone(&load),
             tasks: TaskTracker::new(),
         };
-        workers.push(work(number, worker, listener.try_clone()?, draining.clone(), config.timeouts.drain.0)?);
+        work(number, worker, listener.try_clone()?, draining.clone(), ended.clone())?;
     }
-    Ok(Gateway { address, upstream: origin, embedded, rules, drain, drain_deadline: config.timeouts.drain.0, workers })
+    Ok(Gateway { address, upstream: origin, embedded, rules, drain, workers: count, drained })
 }
 
 impl Gateway {
-    /// Stops accepting, lets what is under way finish within the drain deadline, and ends the workers.
-    pub fn stop(self) {
-        self.drain.send_replace(true);
-        tracing::info!(deadline = ?self.drain_deadline, "draining");
-        for worker in self.workers {
-            // A worker that panicked has nothing left to wait for; its panic is on standard error.
-            _ = worker.join();
+    /// From now on each answer closes its connection.
+    pub fn announce_end(&self) {
+        self.drain.send_replace(Drain::Announced);
+    }
+
+    /// Stops accepting, and resolves when all that was under way has ended.
+    pub async fn end(&mut self) {
+        self.drain.send_replace(Drain::Ending);
+        for _ in 0..self.workers {
+            // A worker that panicked has dropped its sender; its panic is on standard error.
+            _ = self.drained.recv().await;
         }
     }
 }
@@ -173,7 +196,9 @@ pub fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, Start
         key,
         address,
         hint: match reason.kind() {
-            io::ErrorKind::AddrInUse => "another process listens there: end it, or choose another port (0 takes a free one)",
+            io::ErrorKind::AddrInUse => {
+                "another process listens there: end it, or choose another port (0 takes a free one)"
+            }
             io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another port",
             io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
             _ => "choose another address",
@@ -201,9 +226,9 @@ fn work(
     number: usize,
     worker: Worker,
     listener: TcpListener,
-    draining: watch::Receiver<bool>,
-    drain_deadline: Duration,
-) -> io::Result<JoinHandle<()>> {
+    draining: watch::Receiver<Drain>,
+    ended: mpsc::UnboundedSender<()>,
+) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
         let _inside = runtime.enter();
@@ -214,13 +239,14 @@ fn work(
         runtime.block_on(async {
             listen::accept(Arc::clone(&worker), listener, draining).await;
             worker.tasks.close();
-            if tokio::time::timeout(drain_deadline, worker.tasks.wait()).await.is_err() {
-                tracing::warn!(left = worker.tasks.len(), "drain deadline passed with connections still open");
-            }
+            worker.tasks.wait().await;
         });
+        // Nobody waits any more if the deadline has passed.
+        _ = ended.send(());
         // Name lookups that hang must not hold up the end.
         runtime.shutdown_background();
-    })
+    })?;
+    Ok(())
 }
 
 /// Starts the embedded Graph on a free port, in a thread of its own; it ends with the process.
@@ -232,7 +258,8 @@ fn embedded_graph() -> Result<Origin, StartError> {
     thread::Builder::new().name("embedded-graph".to_owned()).spawn(move || {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener);
-            _ = started.send(listener.as_ref().map(|_| ()).map_err(|error| io::Error::other(error.to_string())));
+            _ = started
+                .send(listener.as_ref().map(|_| ()).map_err(|error| io::Error::other(error.to_string())));
             if let Ok(listener) = listener {
                 Emulator::new().serve(listener, std::future::pending()).await;
             }

@@ -43,7 +43,9 @@ impl Target {
             return Self::Absolute;
         }
         match (uri.authority(), uri.path_and_query()) {
-            (None, Some(target)) if target.as_str().starts_with('/') => Self::Origin(target.as_str().to_owned()),
+            (None, Some(target)) if target.as_str().starts_with('/') => {
+                Self::Origin(target.as_str().to_owned())
+            }
             _ => Self::Other,
         }
     }

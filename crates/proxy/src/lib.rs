@@ -12,8 +12,10 @@ pub mod gateway;
 pub mod head;
 pub mod listen;
 pub mod pipeline;
+pub mod reply;
 pub mod respond;
 pub mod ruleset;
+pub mod shared_stream;
 pub mod telemetry;
 pub mod upstream;
 

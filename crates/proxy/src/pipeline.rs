@@ -1,13 +1,14 @@
 //! THE way of a request, one call for each step:
 //!
-//! caller → admit (target, method, headers) → read body → strict JSON, schema → forward → respond
+//! framing → place among those in flight → caller → admit (target, method, headers) → read body → strict JSON, schema →
+//! forward → respond
 //!
 //! A refusal leaves at the step that finds it. Steps never call steps.
 
 use std::sync::Arc;
 
-use http::header::HOST;
-use http::{Request, Response};
+use http::header::{CONNECTION, HOST};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use patchgate_model::envelope::Stamp;
@@ -16,14 +17,28 @@ use uuid::{NoContext, Uuid};
 
 use crate::gateway::Worker;
 use crate::head::{Head, Target};
+use crate::listen::io::Line;
+use crate::reply::{Reply, UnderWay};
 use crate::ruleset::{Admitted, Ruleset};
 use crate::telemetry::events::{self, Told};
 use crate::telemetry::traces::{Entrance, Trace};
-use crate::upstream::{Answer, Body};
+use crate::upstream::Answer;
 use crate::{body, caller, respond};
 
 /// Answers one request, whatever it is.
-pub async fn handle(worker: Arc<Worker>, entrance: Entrance, request: Request<Incoming>) -> Response<Body> {
+///
+/// `last` says that the connection ends with this answer.
+pub async fn handle(
+    worker: Arc<Worker>,
+    line: Arc<Line>,
+    entrance: Entrance,
+    last: bool,
+    request: Request<Incoming>,
+) -> Response<Reply> {
+    let framed = line.begin();
+    let counted = worker.load.begin();
+    let placed = if counted.is_some() { Ok(()) } else { Err(Refusal::Overloaded) };
+    let under_way = UnderWay::new(Arc::clone(&line), counted);
     let rules = worker.rules.load_full();
     let (head, incoming) = taken_apart(request);
     let trace = worker.traces.begin(&head);
@@ -35,11 +50,13 @@ pub async fn handle(worker: Arc<Worker>, entrance: Entrance, request: Request<In
         allowed: false,
     };
 
-    let result = way(&worker, &rules, &head, incoming, &trace, &mut told).await;
+    let result = match framed.map_err(Refusal::Framing).and(placed) {
+        Ok(()) => way(&worker, &line, &rules, &head, incoming, &trace, &mut told).await,
+        Err(refusal) => Err(refusal),
+    };
 
-    let refusal = result.as_ref().err().cloned();
-    let response = match result {
-        Ok(answer) => respond::answer(answer, told.request_id),
+    let (mut response, refusal) = match result {
+        Ok(answer) => (respond::answer(answer, told.request_id), None),
         Err(refusal) => {
             let client_request_id = head.headers.get("client-request-id").map(http::HeaderValue::as_bytes);
             let client_request_id = client_request_id.and_then(ClientRequestId::parse);
@@ -49,18 +66,29 @@ pub async fn handle(worker: Arc<Worker>, entrance: Entrance, request: Request<In
                 client_request_id: client_request_id.as_ref(),
                 generation: told.generation,
             };
-            respond::refusal(&refusal, stamp)
+            (respond::refusal(&refusal, stamp), Some(refusal))
         }
     };
     let trace_id = trace.id();
-    events::request(worker.log_requests, &head, &told, trace_id.as_deref(), response.status(), refusal.as_ref());
+    events::request(
+        worker.log_requests,
+        &head,
+        &told,
+        trace_id.as_deref(),
+        response.status(),
+        refusal.as_ref(),
+    );
     trace.end(&head, &entrance, &told, response.status(), refusal.as_ref());
-    response
+    if last {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(|body| Reply::new(body, under_way))
 }
 
 /// From the head to Graph's answer, or to the refusal.
 async fn way(
     worker: &Arc<Worker>,
+    line: &Line,
     rules: &Arc<Ruleset>,
     head: &Head,
     incoming: Incoming,
@@ -72,16 +100,23 @@ async fn way(
     match rules.admit(head, caller)? {
         Admitted::Read(read) => {
             told.allowed = true;
-            worker.upstream.read(&read, &here(worker, head), trace).await
+            let here = here(worker, head);
+            // A read ends with its caller; an edit does not.
+            tokio::select! {
+                answer = worker.upstream.read(&read, &here, trace) => answer,
+                () = line.reset() => Err(Refusal::CallerGone),
+            }
         }
         Admitted::Edit(admitted) => {
-            let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline).await?;
+            let mut held = worker.load.hold();
+            let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut held).await?;
             let edit = admitted.decide(&bytes)?;
             told.allowed = true;
             told.edit = Some(edit.clone());
             // In a task of its own: the edit is sent and its answer awaited, even if the caller is gone.
             let (sending, trace) = (Arc::clone(worker), trace.for_task());
             let exchange = worker.tasks.spawn(async move {
+                let _held = held;
                 sending.upstream.forward(edit, admitted.headers(), &trace).await
             });
             // A task that did not end by itself has sent who knows what.

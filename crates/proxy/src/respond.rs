@@ -1,6 +1,8 @@
 //! From a refusal, or Graph's answer, to the answer that the caller gets.
 
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use patchgate_model::envelope::{self, Stamp};
 use patchgate_model::{Refusal, RequestId};
@@ -23,12 +25,15 @@ pub fn answer(answer: Answer, request_id: RequestId) -> Response<Body> {
 /// The gateway's own "no".
 pub fn refusal(refusal: &Refusal, stamp: Stamp<'_>) -> Response<Body> {
     let mut response = Response::new(Body::Own(envelope::render(refusal, stamp).into()));
-    *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(PATCHGATE_REQUEST_ID, id(stamp.request_id));
     headers.insert(REQUEST_ID, id(stamp.request_id));
-    if let Some(theirs) = stamp.client_request_id.and_then(|theirs| HeaderValue::try_from(theirs.as_str()).ok()) {
+    if let Some(theirs) =
+        stamp.client_request_id.and_then(|theirs| HeaderValue::try_from(theirs.as_str()).ok())
+    {
         headers.insert(CLIENT_REQUEST_ID, theirs);
     }
     particular(refusal, headers);
@@ -38,10 +43,11 @@ pub fn refusal(refusal: &Refusal, stamp: Stamp<'_>) -> Response<Body> {
 /// Fields that one kind of refusal needs.
 fn particular(refusal: &Refusal, headers: &mut HeaderMap) {
     match refusal {
+        Refusal::Framing(_) => _ = headers.insert(CONNECTION, HeaderValue::from_static("close")),
         Refusal::Method(allow) => _ = headers.insert(ALLOW, HeaderValue::from_static(allow)),
         Refusal::Credential(_) => _ = headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         Refusal::ContentCoding => _ = headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-        Refusal::Draining => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
+        Refusal::Overloaded => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
         _ => {}
     }
 }

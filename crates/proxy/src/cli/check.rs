@@ -111,7 +111,8 @@ fn decide(rules: &Arc<Ruleset>, guard: &Guarded, body: &[u8]) -> Result<Result<E
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     let caller = caller::identify(&headers);
-    let head = Head { method: Method::PATCH, target: Target::Origin(target), headers, received: Timestamp::now() };
+    let head =
+        Head { method: Method::PATCH, target: Target::Origin(target), headers, received: Timestamp::now() };
     Ok(match rules.admit(&head, caller) {
         Ok(Admitted::Edit(admitted)) => admitted.decide(body),
         Ok(Admitted::Read(_)) => return Err(Failed("the guard's route is a read".to_owned())),
@@ -122,7 +123,9 @@ fn decide(rules: &Arc<Ruleset>, guard: &Guarded, body: &[u8]) -> Result<Result<E
 fn human(name: &str, decision: &Result<Edit, Refusal>) -> String {
     match decision {
         Ok(edit) => format!("{name}: allowed\n  forwarded as {}\n", String::from_utf8_lossy(edit.bytes())),
-        Err(refusal) if refusal.violations().is_empty() => format!("{name}: refused\n  {}\n", refusal.message()),
+        Err(refusal) if refusal.violations().is_empty() => {
+            format!("{name}: refused\n  {}\n", refusal.message())
+        }
         Err(refusal) => {
             let line = |v: &patchgate_model::Violation| format!("  {}: {}\n", v.code().as_str(), v.message());
             let lines: String = refusal.violations().iter().map(line).collect();
@@ -138,9 +141,7 @@ fn as_json(name: &str, decision: &Result<Edit, Refusal>) -> Value {
             json!({"file": name, "decision": "allow", "edit": forwarded})
         }
         Err(refusal) => {
-            let detail = |v: &patchgate_model::Violation| {
-                json!({"code": v.code().as_str(), "target": v.target, "message": v.message()})
-            };
+            let detail = |v: &patchgate_model::Violation| json!({"code": v.code().as_str(), "target": v.target, "message": v.message()});
             let details: Vec<Value> = refusal.violations().iter().map(detail).collect();
             json!({
                 "file": name, "decision": "refuse", "status": refusal.status(), "code": refusal.code(),

@@ -34,7 +34,7 @@ pub(super) struct Args {
     faults: Option<PathBuf>,
 }
 
-pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
+pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
     logs::start(crate::config::LogFormat::Auto, None).map_err(|error| Failed(error.to_string()))?;
     let emulator = match &args.faults {
         None => Emulator::new(),
@@ -42,7 +42,8 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
             let shown = file.display();
             let text = std::fs::read_to_string(file)
                 .map_err(|error| Failed(format!("--faults: cannot read '{shown}': {error}")))?;
-            let faults = Faults::from_toml(&text).map_err(|error| Failed(format!("in '{shown}', {error}")))?;
+            let faults =
+                Faults::from_toml(&text).map_err(|error| Failed(format!("in '{shown}', {error}")))?;
             Emulator::with_faults(faults)
         }
     };

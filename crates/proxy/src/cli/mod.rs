@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         None => run::run(cli.run),
         Some(Command::Run(args)) => run::run(args),
-        Some(Command::Emulate(args)) => emulate::run(args),
+        Some(Command::Emulate(args)) => emulate::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Schema(args)) => schema::run(args),
     };

@@ -3,17 +3,18 @@
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failed, Outcome, print, say};
+use crate::admin::{self, Health};
 use crate::config::Config;
 use crate::gateway::{self, Gateway};
 use crate::telemetry::logs;
 use crate::telemetry::otlp::Exporter;
 use crate::telemetry::traces::Traces;
-use crate::admin;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,7 +48,7 @@ pub(super) struct Args {
 
 /// The line for programs that start the gateway.
 #[derive(Serialize)]
-struct Ready<'a> {
+struct ReadyLine<'a> {
     ready: bool,
     listen: String,
     admin: String,
@@ -78,38 +79,86 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
 
     banner(&gateway, admin_address);
     if !io::stdout().is_terminal() {
-        let ready = Ready {
+        let line = ReadyLine {
             ready: true,
             listen: format!("http://{}", gateway.address),
             admin: format!("http://{admin_address}"),
             upstream: gateway.upstream.base(),
         };
-        print(&format!("{}\n", serde_json::to_string(&ready)?))?;
+        print(&format!("{}\n", serde_json::to_string(&line)?))?;
     }
-    runtime.block_on(async {
-        let admin = tokio::net::TcpListener::from_std(admin)?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let end = async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        admin::serve(admin, end).await;
-        io::Result::Ok(())
-    })?;
-    gateway.stop();
+    let ended = runtime.block_on(serve(&config, gateway, admin))?;
     if let Some(exporter) = exporter {
         exporter.shutdown();
     }
-    Ok(Outcome::Done)
+    match ended {
+        Ended::Drained => Ok(Outcome::Done),
+        Ended::Late => Err(Failed(format!(
+            "requests were still under way after {:?}, and were cut off",
+            config.timeouts.drain.0
+        ))),
+        Ended::Hurried => {
+            Err(Failed("a second signal: requests that were under way were cut off".to_owned()))
+        }
+    }
+}
+
+/// How the process came to its end.
+enum Ended {
+    Drained,
+    Late,
+    Hurried,
+}
+
+/// Serves until a signal, then drains: readiness fails at once; requests are served on for the delay, each answer closing
+/// its connection; then what is under way may finish. A second signal ends it at once.
+async fn serve(config: &Config, mut gateway: Gateway, admin: std::net::TcpListener) -> io::Result<Ended> {
+    let health = Arc::new(Health::default());
+    let admin = tokio::net::TcpListener::from_std(admin)?;
+    tokio::spawn(admin::serve(admin, Arc::clone(&health)));
+    let mut signals = Signals::new()?;
+    signals.next().await;
+    health.drain();
+    let deadline = config.timeouts.drain.0;
+    tracing::info!(?deadline, "draining; a second signal ends at once");
+    let drained = async {
+        gateway.announce_end();
+        tokio::time::sleep(config.timeouts.drain_delay.0).await;
+        gateway.end().await;
+    };
+    Ok(tokio::select! {
+        result = tokio::time::timeout(deadline, drained) => result.map_or(Ended::Late, |()| Ended::Drained),
+        () = signals.next() => Ended::Hurried,
+    })
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// What is running, for people.
 fn banner(gateway: &Gateway, admin: SocketAddr) {
     let upstream = if gateway.embedded { "the embedded Graph, " } else { "" };
-    say(&format!("patchgate listens on http://{}, in front of {upstream}{}", gateway.address, gateway.upstream.base()));
+    say(&format!(
+        "patchgate listens on http://{}, in front of {upstream}{}",
+        gateway.address,
+        gateway.upstream.base()
+    ));
     say(&format!("health is on http://{admin}/readyz"));
     let rules = gateway.rules.load();
     for guard in rules.guards() {
@@ -121,7 +170,10 @@ fn banner(gateway: &Gateway, admin: SocketAddr) {
     if !gateway.embedded {
         return;
     }
-    let example = rules.guards().iter().find_map(|guard| Some((guard.example_path()?, guard.schema().examples().first()?)));
+    let example = rules
+        .guards()
+        .iter()
+        .find_map(|guard| Some((guard.example_path()?, guard.schema().examples().first()?)));
     if let Some((path, body)) = example {
         say("\nTry it:\n");
         say(&format!(

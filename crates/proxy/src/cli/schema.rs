@@ -29,7 +29,9 @@ enum Command {
     #[command(after_help = DERIVE_EXAMPLES)]
     Derive(Derive),
     /// Show a schema as a table
-    #[command(after_help = "Examples:\n  patchgate schema show security-incident-update\n  patchgate schema show ./ticket.json")]
+    #[command(
+        after_help = "Examples:\n  patchgate schema show security-incident-update\n  patchgate schema show ./ticket.json"
+    )]
     Show {
         /// The name of a schema that ships with the gateway, or the path of one
         schema: String,
@@ -125,7 +127,11 @@ fn derive_several(pages: &[PathBuf], told: &Told, output: Option<&Path>) -> Resu
                 if let Some(folder) = output {
                     write(&folder.join(name_of(&page)).with_extension("json"), &derived)?;
                 }
-                let fields = derived.schema.pointer("/properties").and_then(Value::as_object).map_or(0, |p| p.len());
+                let fields = derived
+                    .schema
+                    .pointer("/properties")
+                    .and_then(Value::as_object)
+                    .map_or(0, serde_json::Map::len);
                 format!("{shown}: schema with {fields} fields, {} notes", derived.notes.len())
             }
         };
@@ -140,7 +146,8 @@ fn all_pages(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failed> {
     let mut open = given.to_vec();
     while let Some(path) = open.pop() {
         if path.is_dir() {
-            let list = fs::read_dir(&path).map_err(|e| Failed(format!("cannot read '{}': {e}", path.display())))?;
+            let list =
+                fs::read_dir(&path).map_err(|e| Failed(format!("cannot read '{}': {e}", path.display())))?;
             for entry in list {
                 let entry = entry?.path();
                 if entry.is_dir() || entry.extension().is_some_and(|extension| extension == "md") {
@@ -157,14 +164,18 @@ fn all_pages(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failed> {
 
 /// A page's schema or the refusal of the page; the outer error is that it could not be read.
 fn derived(page: &Path, told: &Told) -> Result<Result<Derived, String>, Failed> {
-    let unreadable = |error: &dyn std::fmt::Display| Failed(format!("cannot read '{}': {error}", page.display()));
+    let unreadable =
+        |error: &dyn std::fmt::Display| Failed(format!("cannot read '{}': {error}", page.display()));
     let size = fs::metadata(page).map_err(|error| unreadable(&error))?.len();
     if size > MAX_PAGE as u64 {
         return Ok(Err(format!("{}: refused unread: it has {size} bytes, more than 4 MiB", page.display())));
     }
     let bytes = fs::read(page).map_err(|error| unreadable(&error))?;
     let result = derive::derive(&name_of(page), &bytes, told);
-    Ok(result.map_err(|error| format!("{}:{}:{}: {error}", page.display(), error.line, error.column)))
+    Ok(result.map_err(|error| {
+        let hint = error.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        format!("{}:{}:{}: {}: {error}{hint}", page.display(), error.line, error.column, error.code())
+    }))
 }
 
 fn name_of(page: &Path) -> String {
@@ -172,7 +183,8 @@ fn name_of(page: &Path) -> String {
 }
 
 fn write(file: &Path, derived: &Derived) -> Result<(), Failed> {
-    fs::write(file, derived.to_text()).map_err(|error| Failed(format!("cannot write '{}': {error}", file.display())))
+    fs::write(file, derived.to_text())
+        .map_err(|error| Failed(format!("cannot write '{}': {error}", file.display())))
 }
 
 fn show(schema: &Schema) -> Result<Outcome, Failed> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use patchgate_model::Cloud;
 use serde::Deserialize;
 
-pub use units::{Size, Span};
+pub use units::{Delay, Size, Span};
 
 /// The guards and routes where a configuration has none.
 const DEFAULT: &str = include_str!("default.toml");
@@ -189,22 +189,38 @@ pub struct Limits {
     pub body: Size,
     /// How deep a body may be nested.
     pub json_depth: usize,
+    /// The connections of callers.
+    pub connections: usize,
+    /// The connections of one address.
+    pub connections_per_address: usize,
+    /// The requests that are answered at once.
+    pub in_flight: usize,
+    /// The bytes of bodies that are held at once.
+    pub buffered: Size,
 }
 
 /// `[timeouts]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
+    /// From a connection to its first byte.
+    pub first_byte: Span,
+    /// From the first byte of a head to its last.
+    pub header: Span,
     /// From the first byte of a body to its last.
     pub body: Span,
-    /// Connecting to Graph, TLS included.
+    /// Connecting to Graph.
     pub connect: Span,
+    /// The TLS handshake with Graph.
+    pub handshake: Span,
     /// From an edit or read sent to the head of its answer.
     pub answer: Span,
     /// A kept-alive connection on which nothing happens, on either side.
     pub idle: Span,
     /// The end of the process: what is under way may finish.
     pub drain: Span,
+    /// How long requests are still served at the end, so that those who send them notice.
+    pub drain_delay: Delay,
 }
 
 /// Why a configuration was not accepted.
@@ -311,6 +327,10 @@ impl Default for Limits {
             target_read: Size::kib(8),
             body: Size::kib(256),
             json_depth: 8,
+            connections: 10_000,
+            connections_per_address: 1000,
+            in_flight: 1000,
+            buffered: Size::kib(256 * 1024),
         }
     }
 }
@@ -318,7 +338,17 @@ impl Default for Limits {
 impl Default for Timeouts {
     fn default() -> Self {
         let seconds = |s| Span(Duration::from_secs(s));
-        Self { body: seconds(15), connect: seconds(5), answer: seconds(30), idle: seconds(60), drain: seconds(30) }
+        Self {
+            first_byte: seconds(5),
+            header: seconds(5),
+            body: seconds(15),
+            connect: seconds(5),
+            handshake: seconds(5),
+            answer: seconds(30),
+            idle: seconds(60),
+            drain: seconds(30),
+            drain_delay: Delay::default(),
+        }
     }
 }
 
@@ -351,6 +381,9 @@ mod tests {
             assert_eq!(at, place, "{text}: {error}");
             assert!(error.message().contains(word), "{text}: {error}");
         }
-        assert!(matches!(Config::read(&folder.join("no-such-file.toml")), Err(ConfigError::Unreadable { .. })));
+        assert!(matches!(
+            Config::read(&folder.join("no-such-file.toml")),
+            Err(ConfigError::Unreadable { .. })
+        ));
     }
 }

@@ -37,15 +37,31 @@ impl<'de> Deserialize<'de> for Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
+/// A time that may be zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delay(pub Duration);
+
+impl<'de> Deserialize<'de> for Delay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        duration(&text).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// Reads a time; a negative one is none.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a time with a unit, such as '5s' or '500ms'");
+    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| format!("'{text}' must be more than zero"))
+}
+
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let span: SignedDuration = text
-            .parse()
-            .map_err(|_| D::Error::custom(format!("'{text}' is not a time with a unit, such as '5s' or '500ms'")))?;
-        match Duration::try_from(span) {
+        match duration(&text) {
+            Err(error) => Err(D::Error::custom(error)),
             Ok(span) if span > Duration::ZERO => Ok(Self(span)),
-            _ => Err(D::Error::custom(format!("'{text}' must be more than zero"))),
+            Ok(_) => Err(D::Error::custom(format!("'{text}' must be more than zero"))),
         }
     }
 }

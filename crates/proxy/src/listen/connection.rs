@@ -1,16 +1,21 @@
-//! One connection of a caller: HTTP/1.1, kept alive, ended by its deadline or by the drain.
+//! One connection of a caller: HTTP/1.1, kept alive, ended by its deadlines or by the drain.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::drain::Drain;
+use super::io::{Line, Socket};
+use super::load::Connected;
+use super::wire::Phase;
 use crate::gateway::Worker;
 use crate::pipeline;
 use crate::telemetry::traces::Entrance;
@@ -18,41 +23,58 @@ use crate::telemetry::traces::Entrance;
 /// hyper's own limits stand above ours: what passes them is refused by the gateway, in Graph's envelope.
 const PARSER_HEADERS: usize = 100;
 const PARSER_HEADER_BYTES: usize = 32 * 1024;
+/// The most bytes that are read ahead of a request's body.
+const PARSER_BUFFER: usize = 64 * 1024;
+/// What a caller may go on sending after an answer that did not wait for it.
+const LINGER_BYTES: usize = 512 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves a connection to its end.
-pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream, peer: SocketAddr, mut drain: watch::Receiver<bool>) {
+pub(super) async fn serve(
+    worker: Arc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    _connected: Connected,
+    mut drain: watch::Receiver<Drain>,
+) {
     // Without it small answers wait for the caller's acknowledgement; a socket that refuses it is about to fail anyway.
     _ = stream.set_nodelay(true);
+    let line = Line::new(stream);
     let entrance = Entrance { address: worker.address, peer: peer.ip() };
-    let idle = worker.idle_deadline;
     let service = {
-        let worker = Arc::clone(&worker);
+        let (worker, line, drain) = (Arc::clone(&worker), Arc::clone(&line), drain.clone());
         service_fn(move |request| {
-            let (worker, entrance) = (Arc::clone(&worker), entrance.clone());
-            async move { Ok::<_, Infallible>(pipeline::handle(worker, entrance, request).await) }
+            let (worker, line, entrance) = (Arc::clone(&worker), Arc::clone(&line), entrance.clone());
+            let last = *drain.borrow() != Drain::Serving;
+            async move { Ok::<_, Infallible>(pipeline::handle(worker, line, entrance, last, request).await) }
         })
     };
+    let socket = Socket::new(Arc::clone(&line), worker.patience);
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(idle)
+        // The deadlines are the socket's.
+        .header_read_timeout(None)
         // A caller who closes its writing side still gets its answer.
         .half_close(true)
         .max_headers(PARSER_HEADERS)
         .max_header_size(PARSER_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .max_buf_size(PARSER_BUFFER)
+        .serve_connection(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
-    let draining = async {
-        // The sender lives as long as the gateway: an error is its end, too.
-        _ = drain.wait_for(|draining| *draining).await;
+    let ending = async {
+        _ = drain.wait_for(|drain| *drain == Drain::Ending).await;
     };
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = draining => {
-            connection.as_mut().graceful_shutdown();
+        () = ending => {
+            // The parser asks the socket again, and the socket says that it ends unless a request has come.
+            line.close_when_idle();
             connection.await
         }
     };
     if let Err(error) = result {
         tracing::debug!(%error, "connection of a caller ended");
+    }
+    if matches!(line.phase(), Phase::Body | Phase::Lost) {
+        line.linger(LINGER_BYTES, LINGER).await;
     }
 }

@@ -8,8 +8,8 @@ use http::{HeaderMap, Method};
 use patchgate_model::refusal::CredentialFault;
 
 use super::{
-    Admitted, AdmittedEdit, AdmittedRead, Caller, Credential, Guarded, HostFault, Limits, Misdirection, Outbound, Refusal,
-    Resource, Ruleset, headers, media_type,
+    Admitted, AdmittedEdit, AdmittedRead, Caller, Credential, Guarded, HostFault, Limits, Misdirection,
+    Outbound, Refusal, Resource, Ruleset, headers, media_type,
 };
 use crate::head::{Head, Target};
 
@@ -62,7 +62,7 @@ fn host(rules: &Ruleset, headers: &HeaderMap) -> Result<(), Refusal> {
     if values.next().is_some() {
         return Err(Refusal::Host(HostFault::Several));
     }
-    let authority = Authority::try_from(host.as_bytes()).ok().filter(|a| !a.as_str().contains('@'));
+    let authority = Authority::try_from(host.as_bytes()).ok().filter(is_host);
     let authority = authority.ok_or(Refusal::Host(HostFault::Malformed))?;
     match &rules.public {
         Some(public) if !public.as_str().eq_ignore_ascii_case(authority.as_str()) => {
@@ -70,6 +70,12 @@ fn host(rules: &Ruleset, headers: &HeaderMap) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
+}
+
+/// A host with an optional port: no user name, and a port that is one.
+fn is_host(authority: &Authority) -> bool {
+    let bare = authority.as_str() == authority.host();
+    !authority.as_str().contains('@') && (bare || authority.port_u16().is_some())
 }
 
 fn target(head: &Head, limits: Limits) -> Result<(&str, Option<&str>), Refusal> {
@@ -129,7 +135,8 @@ fn edit_headers(head: &Head, guard: &Guarded, limits: Limits) -> Result<(), Refu
         (Some(one), None) if media_type::is_json(one.as_bytes()) => {}
         _ => return Err(Refusal::MediaType),
     }
-    let missing = guard.schema.guard().required_headers.iter().find(|name| !headers.contains_key(name.as_str()));
+    let missing =
+        guard.schema.guard().required_headers.iter().find(|name| !headers.contains_key(name.as_str()));
     if let Some(name) = missing {
         return Err(Refusal::MissingHeader(name.clone()));
     }
@@ -141,7 +148,8 @@ fn edit_headers(head: &Head, guard: &Guarded, limits: Limits) -> Result<(), Refu
 
 fn read_headers(headers: &HeaderMap) -> Result<(), Refusal> {
     common_headers(headers)?;
-    let body = headers.contains_key(TRANSFER_ENCODING) || content_length(headers).is_some_and(|length| length > 0);
+    let body =
+        headers.contains_key(TRANSFER_ENCODING) || content_length(headers).is_some_and(|length| length > 0);
     if body { Err(Refusal::BodyOnRead) } else { Ok(()) }
 }
 
@@ -149,7 +157,8 @@ fn common_headers(headers: &HeaderMap) -> Result<(), Refusal> {
     if let Some(name) = headers::overriding(headers) {
         return Err(Refusal::OverridingHeader(name));
     }
-    let understood = headers.get_all(EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let understood =
+        headers.get_all(EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if understood { Ok(()) } else { Err(Refusal::Expectation) }
 }
 

@@ -25,7 +25,9 @@ pub enum BuildError {
         source: std::io::Error,
     },
     /// No schema of that name ships with the gateway.
-    #[error("guard.schema: no schema '{name}' ships with this binary{meant}; it has: {names}. A file is named with its path, such as './{name}.json'")]
+    #[error(
+        "guard.schema: no schema '{name}' ships with this binary{meant}; it has: {names}. A file is named with its path, such as './{name}.json'"
+    )]
     UnknownSchema {
         /// The name.
         name: String,
@@ -53,7 +55,9 @@ pub enum BuildError {
         path: String,
     },
     /// A guard's resource does not exist in the configured cloud.
-    #[error("upstream.cloud: Graph does not offer the update of '{guard}' in '{cloud}'; it does in: {offered}")]
+    #[error(
+        "upstream.cloud: Graph does not offer the update of '{guard}' in '{cloud}'; it does in: {offered}"
+    )]
     Cloud {
         /// The guard.
         guard: String,
@@ -69,8 +73,13 @@ pub enum BuildError {
     #[error("listen.public_url: '{0}' is not a URL of the form 'https://host' or 'https://host:port'")]
     PublicUrl(String),
     /// There is nothing to guard.
-    #[error("guard: there is none; add one, or leave all of them out to guard what patchgate guards by default")]
+    #[error(
+        "guard: there is none; add one, or leave all of them out to guard what patchgate guards by default"
+    )]
     NoGuard,
+    /// A limit of nothing.
+    #[error("limits.{0}: it must be more than zero")]
+    Zero(&'static str),
     /// The JSON depth cannot be served.
     #[error("limits.json_depth: {0} is not between 1 and 64")]
     Depth(usize),
@@ -78,8 +87,12 @@ pub enum BuildError {
 
 /// Compiles a configuration.
 pub fn build(config: &Config, generation: Generation) -> Result<Ruleset, BuildError> {
-    let guards: Vec<Guarded> =
-        config.guards.iter().flatten().map(|guard| guarded(guard, &config.folder)).collect::<Result<_, _>>()?;
+    let guards: Vec<Guarded> = config
+        .guards
+        .iter()
+        .flatten()
+        .map(|guard| guarded(guard, &config.folder))
+        .collect::<Result<_, _>>()?;
     if guards.is_empty() {
         return Err(BuildError::NoGuard);
     }
@@ -89,10 +102,22 @@ pub fn build(config: &Config, generation: Generation) -> Result<Ruleset, BuildEr
     }
     let reads: Vec<Arc<Route>> =
         config.routes.iter().flatten().map(|route| read(route, &guards)).collect::<Result<_, _>>()?;
+    let limits = &config.limits;
+    for (name, limit) in [
+        ("header_lines", limits.header_lines),
+        ("connections", limits.connections),
+        ("connections_per_address", limits.connections_per_address),
+        ("in_flight", limits.in_flight),
+    ] {
+        if limit == 0 {
+            return Err(BuildError::Zero(name));
+        }
+    }
     if !(1..=64).contains(&config.limits.json_depth) {
         return Err(BuildError::Depth(config.limits.json_depth));
     }
-    let edits = guards.iter().flat_map(|guard| &guard.routes).map(|r| format!("PATCH {}", r.template().as_str()));
+    let edits =
+        guards.iter().flat_map(|guard| &guard.routes).map(|r| format!("PATCH {}", r.template().as_str()));
     let known = edits.chain(reads.iter().map(|r| format!("GET {}", r.template().as_str()))).collect();
     Ok(Ruleset {
         generation,
@@ -115,16 +140,20 @@ pub fn build(config: &Config, generation: Generation) -> Result<Ruleset, BuildEr
 pub fn schema(name: &str, folder: &Path) -> Result<Schema, BuildError> {
     let is_path = name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|e| e == "json");
     let text = if is_path {
-        std::fs::read(folder.join(name)).map_err(|source| BuildError::Unreadable { path: name.to_owned(), source })?
+        std::fs::read(folder.join(name))
+            .map_err(|source| BuildError::Unreadable { path: name.to_owned(), source })?
     } else {
         let unknown = || BuildError::UnknownSchema {
             name: name.to_owned(),
-            meant: nearest(name, shipped::names()).map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default(),
+            meant: nearest(name, shipped::names())
+                .map(|meant| format!("; did you mean '{meant}'?"))
+                .unwrap_or_default(),
             names: shipped::names().collect::<Vec<_>>().join(", "),
         };
         shipped::text(name).ok_or_else(unknown)?.to_vec()
     };
-    Schema::load(&text).map_err(|error| BuildError::Schema { name: name.to_owned(), reason: error.to_string() })
+    Schema::load(&text)
+        .map_err(|error| BuildError::Schema { name: name.to_owned(), reason: error.to_string() })
 }
 
 fn guarded(guard: &config::Guard, folder: &Path) -> Result<Guarded, BuildError> {
@@ -143,7 +172,8 @@ fn guarded(guard: &config::Guard, folder: &Path) -> Result<Guarded, BuildError> 
 fn no_overlap(guards: &[Guarded]) -> Result<(), BuildError> {
     for (index, first) in guards.iter().enumerate() {
         for second in guards.iter().skip(index + 1) {
-            let same = first.routes.iter().find(|a| second.routes.iter().any(|b| a.template() == b.template()));
+            let same =
+                first.routes.iter().find(|a| second.routes.iter().any(|b| a.template() == b.template()));
             if let Some(same) = same {
                 return Err(BuildError::Overlap {
                     first: first.schema.name().to_owned(),
@@ -172,11 +202,16 @@ fn offered_in(guard: &Guarded, cloud: Cloud) -> Result<(), BuildError> {
 fn read(written: &config::Route, guards: &[Guarded]) -> Result<Arc<Route>, BuildError> {
     let template = PathTemplate::parse(&written.path).map_err(|e| BuildError::Route(e.to_string()))?;
     if written.methods.is_empty() {
-        return Err(BuildError::Route(format!("'{}' has no method; what can be configured is GET", written.path)));
+        return Err(BuildError::Route(format!(
+            "'{}' has no method; what can be configured is GET",
+            written.path
+        )));
     }
     let guard = guards.iter().find(|guard| guard.routes.iter().any(|r| *r.template() == template));
     let versions = guard.map_or(GraphVersion::ALL.to_vec(), |guard| guard.schema.guard().versions.clone());
-    let pattern = |name: &str| guard.and_then(|guard| guard.schema.guard().keys.get(name)).map(|key| key.pattern.clone());
+    let pattern = |name: &str| {
+        guard.and_then(|guard| guard.schema.guard().keys.get(name)).map(|key| key.pattern.clone())
+    };
     route(template, versions, pattern)
 }
 
@@ -185,7 +220,8 @@ fn route(
     versions: Vec<GraphVersion>,
     pattern: impl Fn(&str) -> Option<KeyPattern>,
 ) -> Result<Arc<Route>, BuildError> {
-    let safe = KeyPattern::parse(KeyPattern::SAFE_IDENTIFIER).map_err(|e| BuildError::Route(e.to_string()))?;
+    let safe =
+        KeyPattern::parse(KeyPattern::SAFE_IDENTIFIER).map_err(|e| BuildError::Route(e.to_string()))?;
     Ok(Arc::new(Route::new(template, versions, |name| pattern(name).unwrap_or_else(|| safe.clone()))))
 }
 

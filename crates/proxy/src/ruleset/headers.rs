@@ -66,10 +66,9 @@ impl Outbound {
                 outbound.append(name, value.clone());
             }
         }
-        if let Some(value) = headers.get(&CLIENT_REQUEST_ID) {
-            if ClientRequestId::parse(value.as_bytes()).is_some() {
-                outbound.insert(CLIENT_REQUEST_ID, value.clone());
-            }
+        let id = headers.get(&CLIENT_REQUEST_ID);
+        if let Some(value) = id.filter(|value| ClientRequestId::parse(value.as_bytes()).is_some()) {
+            outbound.insert(CLIENT_REQUEST_ID, value.clone());
         }
         if let Some(preferences) = preferences(headers, read) {
             outbound.insert(PREFER, preferences);
@@ -110,7 +109,10 @@ mod tests {
     fn headers(fields: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
-            headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.append(
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         headers
     }
@@ -141,14 +143,26 @@ mod tests {
         names.sort_unstable();
         assert_eq!(
             names,
-            ["accept", "accept-encoding", "authorization", "content-type", "if-match", "prefer", "sdkversion", "traceparent"]
+            [
+                "accept",
+                "accept-encoding",
+                "authorization",
+                "content-type",
+                "if-match",
+                "prefer",
+                "sdkversion",
+                "traceparent"
+            ]
         );
         assert_eq!(edit.fields()["accept-encoding"], "identity");
         assert_eq!(edit.fields()["content-type"], "application/json");
         assert_eq!(edit.fields()["prefer"], "return=minimal, include-unknown-enum-members");
         assert!(edit.fields()["authorization"].is_sensitive());
         let read = Outbound::of_read(&inbound);
-        assert_eq!(read.fields()["prefer"], "return=minimal, odata.maxpagesize=5, include-unknown-enum-members");
+        assert_eq!(
+            read.fields()["prefer"],
+            "return=minimal, odata.maxpagesize=5, include-unknown-enum-members"
+        );
         assert!(!read.fields().contains_key("content-type"));
     }
 }

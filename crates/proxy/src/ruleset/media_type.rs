@@ -18,7 +18,9 @@ fn is_known_parameter(parameter: &str) -> bool {
         && match name.as_str() {
             "charset" => value.eq_ignore_ascii_case("utf-8"),
             "ieee754compatible" => true,
-            other => other.strip_prefix("odata.").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric())),
+            other => other
+                .strip_prefix("odata.")
+                .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric())),
         }
 }
 

@@ -49,12 +49,33 @@ pub fn request(
     let (status, generation) = (status.as_u16(), told.generation.0);
     let Some(refusal) = refusal else {
         let fields = told.edit.as_ref().map(|edit| edit.field_names().collect::<Vec<_>>().join(" "));
-        tracing::info!(request_id, trace_id = trace, method, route, resource, status, generation, fields, "passed");
+        tracing::info!(
+            request_id,
+            trace_id = trace,
+            method,
+            route,
+            resource,
+            status,
+            generation,
+            fields,
+            "passed"
+        );
         return;
     };
     let violations: Vec<String> =
         refusal.violations().iter().map(|v| format!("{} {}", v.code().as_str(), v.known_target)).collect();
     let violations = (!violations.is_empty()).then(|| violations.join(", "));
     let code = refusal.code();
-    tracing::info!(request_id, trace_id = trace, method, route, resource, status, code, generation, violations, "refused");
+    tracing::info!(
+        request_id,
+        trace_id = trace,
+        method,
+        route,
+        resource,
+        status,
+        code,
+        generation,
+        violations,
+        "refused"
+    );
 }

@@ -7,3 +7,4 @@ pub mod events;
 pub mod logs;
 pub mod otlp;
 pub mod traces;
+mod variables;

@@ -20,6 +20,13 @@ use crate::upstream::Origin;
 /// The longest `User-Agent` that is recorded, in characters.
 const LONGEST_USER_AGENT: usize = 256;
 
+/// What stands for any other method.
+const OTHER_METHOD: &str = "_OTHER";
+
+/// The fields of W3C trace context.
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
+
 /// Makes the spans of requests.
 #[derive(Debug, Clone)]
 pub struct Traces {
@@ -60,8 +67,9 @@ impl Traces {
         let Some(tracer) = &self.tracer else {
             return Trace { tracer: None, parent: Context::new(), server: None };
         };
-        let remote = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(&head.headers));
-        let builder = tracer.span_builder(method(head.method.as_str())).with_kind(SpanKind::Server);
+        let remote =
+            TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming::of(&head.headers));
+        let builder = tracer.span_builder(name_of(method(head.method.as_str()))).with_kind(SpanKind::Server);
         let server = tracer.build_with_context(builder, &remote);
         let parent = Context::new().with_remote_span_context(server.span_context().clone());
         Trace { tracer: Some(tracer.clone()), parent, server: Some(server) }
@@ -76,6 +84,7 @@ impl Trace {
     }
 
     /// The trace without its SERVER span, for a task of its own.
+    #[must_use]
     pub fn for_task(&self) -> Self {
         Self { tracer: self.tracer.clone(), parent: self.parent.clone(), server: None }
     }
@@ -99,7 +108,14 @@ impl Trace {
     }
 
     /// Ends the SERVER span with what came of the request.
-    pub fn end(self, head: &Head, entrance: &Entrance, told: &Told, status: StatusCode, refusal: Option<&Refusal>) {
+    pub fn end(
+        self,
+        head: &Head,
+        entrance: &Entrance,
+        told: &Told,
+        status: StatusCode,
+        refusal: Option<&Refusal>,
+    ) {
         let Some(mut span) = self.server else { return };
         if !span.is_recording() {
             return;
@@ -116,13 +132,12 @@ impl Trace {
             KeyValue::new("patchgate.generation", i64::try_from(told.generation.0).unwrap_or(i64::MAX)),
             KeyValue::new("patchgate.decision", if told.allowed { "allow" } else { "refuse" }),
         ]);
-        if let Some(agent) = head.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()) {
-            let shown: String = agent.chars().take(LONGEST_USER_AGENT).collect();
-            span.set_attribute(KeyValue::new("user_agent.original", shown));
+        if let Some(agent) = user_agent(&head.headers) {
+            span.set_attribute(KeyValue::new("user_agent.original", agent));
         }
         if let Some(resource) = &told.resource {
             let template = resource.route().template().as_str();
-            span.update_name(format!("{verb} {template}"));
+            span.update_name(format!("{} {template}", name_of(verb)));
             span.set_attribute(KeyValue::new("http.route", template.to_owned()));
             span.set_attribute(KeyValue::new("url.path", resource.shown_path()));
             if let Some(id) = resource.shown_id() {
@@ -137,7 +152,10 @@ impl Trace {
             let violations = refusal.violations();
             span.set_attribute(KeyValue::new("error.type", refusal.code()));
             if !violations.is_empty() {
-                span.set_attribute(strings("patchgate.violation.codes", violations.iter().map(|v| v.code().as_str())));
+                span.set_attribute(strings(
+                    "patchgate.violation.codes",
+                    violations.iter().map(|v| v.code().as_str()),
+                ));
                 let targets = violations.iter().map(|v| v.known_target.as_str());
                 span.set_attribute(strings("patchgate.violation.targets", targets));
             }
@@ -156,7 +174,7 @@ impl ClientSpan {
     pub fn inject(&self, headers: &mut HeaderMap) {
         let Some(span) = &self.span else { return };
         let context = Context::new().with_remote_span_context(span.span_context().clone());
-        headers.remove("tracestate");
+        headers.remove(TRACESTATE);
         TraceContextPropagator::new().inject_context(&context, &mut HeadersMut(headers));
     }
 
@@ -180,6 +198,12 @@ impl ClientSpan {
     }
 }
 
+/// What the caller's program calls itself. Some put a person's address there: then nothing of it is kept.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let agent = headers.get(http::header::USER_AGENT)?.to_str().ok()?;
+    (!agent.contains('@')).then(|| agent.chars().take(LONGEST_USER_AGENT).collect())
+}
+
 fn strings<'a>(name: &'static str, values: impl Iterator<Item = &'a str>) -> KeyValue {
     let values: Vec<StringValue> = values.map(|value| StringValue::from(value.to_owned())).collect();
     KeyValue::new(name, Value::Array(Array::String(values)))
@@ -188,27 +212,92 @@ fn strings<'a>(name: &'static str, values: impl Iterator<Item = &'a str>) -> Key
 /// A method as the semantic conventions want it: one of a closed list.
 fn method(name: &str) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "PATCH", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
-    KNOWN.into_iter().find(|known| *known == name).unwrap_or("_OTHER")
+    KNOWN.into_iter().find(|known| *known == name).unwrap_or(OTHER_METHOD)
 }
 
-struct Headers<'h>(&'h HeaderMap);
+/// A method in the name of a span.
+fn name_of(method: &'static str) -> &'static str {
+    if method == OTHER_METHOD { "HTTP" } else { method }
+}
 
-impl Extractor for Headers<'_> {
+/// The trace context that came in, if it has the form of W3C's: the propagator takes what is shorter, too.
+struct Incoming<'h> {
+    parent: Option<&'h str>,
+    state: String,
+}
+
+impl<'h> Incoming<'h> {
+    fn of(headers: &'h HeaderMap) -> Self {
+        let mut parents = headers.get_all(TRACEPARENT).iter();
+        let parent = match (parents.next(), parents.next()) {
+            (Some(one), None) => one.to_str().ok().filter(|text| is_traceparent(text)),
+            _ => None,
+        };
+        // Several fields are one list.
+        let states = headers.get_all(TRACESTATE).iter().filter_map(|value| value.to_str().ok());
+        Self { parent, state: states.collect::<Vec<_>>().join(",") }
+    }
+}
+
+impl Extractor for Incoming<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).and_then(|value| value.to_str().ok())
+        match key {
+            TRACEPARENT => self.parent,
+            TRACESTATE => Some(self.state.as_str()).filter(|state| !state.is_empty()),
+            _ => None,
+        }
     }
 
     fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
+        vec![TRACEPARENT, TRACESTATE]
     }
+}
+
+/// `00-{32 digits}-{16 digits}-{2 digits}`; a later version may go on behind another dash.
+fn is_traceparent(text: &str) -> bool {
+    let lengths = [2, 32, 16, 2];
+    let mut parts = text.splitn(5, '-');
+    let digits = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let formed =
+        lengths.iter().all(|length| parts.next().is_some_and(|part| part.len() == *length && digits(part)));
+    formed && (parts.next().is_none() || !text.starts_with("00-"))
 }
 
 struct HeadersMut<'h>(&'h mut HeaderMap);
 
 impl Injector for HeadersMut<'_> {
     fn set(&mut self, key: &str, value: String) {
+        // An empty state is set as well.
+        if value.is_empty() {
+            return;
+        }
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
             self.0.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traceparents() {
+        let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+        for (text, accepted) in [
+            (format!("00-{trace}-{span}-01"), true),
+            (format!("00-{trace}-{span}-00"), true),
+            (format!("cc-{trace}-{span}-01"), true),
+            (format!("cc-{trace}-{span}-01-what-comes"), true),
+            (format!("00-{trace}-{span}-01-more"), false),
+            (format!("00-{trace}-{span}-1"), false),
+            (format!("00-{trace}-{span}"), false),
+            (format!("00-abc-{span}-01"), false),
+            (format!("00-{trace}-+7ad6b7169203331-01"), false),
+            (format!("00-{}-{span}-01", trace.to_uppercase()), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_traceparent(&text), accepted, "{text}");
         }
     }
 }

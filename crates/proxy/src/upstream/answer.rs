@@ -73,25 +73,26 @@ impl HttpBody for Body {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut *self {
             Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Streamed(stream) => poll_data(stream, cx),
             Self::Linked(stream, links) => loop {
                 let Poll::Ready(polled) = poll_data(stream, cx) else { return Poll::Pending };
-                let out = match polled {
+                let turned = match polled {
                     Some(Ok(frame)) => frame.into_data().map(|data| links.turn(&data)).unwrap_or_default(),
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    None => links.rest(),
+                    None => {
+                        let rest = links.rest();
+                        return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
+                    }
                 };
-                let ended = stream.is_end_stream();
-                if !out.is_empty() {
-                    return Poll::Ready(Some(Ok(Frame::data(out))));
-                }
-                if ended {
-                    let rest = links.rest();
-                    return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
+                if !turned.is_empty() {
+                    return Poll::Ready(Some(Ok(Frame::data(turned))));
                 }
             },
         }
@@ -115,6 +116,11 @@ impl HttpBody for Body {
 }
 
 /// The next piece of data; trailers end the body, they are not passed on.
-fn poll_data(stream: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-    Pin::new(stream).poll_frame(cx).map(|frame| frame.filter(|frame| frame.as_ref().map_or(true, Frame::is_data)))
+fn poll_data(
+    stream: &mut Incoming,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    Pin::new(stream)
+        .poll_frame(cx)
+        .map(|frame| frame.filter(|frame| frame.as_ref().map_or(true, Frame::is_data)))
 }

@@ -5,7 +5,9 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,11 +23,20 @@ use tokio_rustls::TlsConnector;
 
 use super::origin::Origin;
 use super::request::Outgoing;
+use crate::shared_stream::SharedStream;
 
 /// An answer whose body is still to come.
 pub(super) type Response = http::Response<Incoming>;
-type Sender = http1::SendRequest<Full<Bytes>>;
 
+/// A connection: a way to send on it, and its stream.
+#[derive(Debug)]
+struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    stream: Arc<TcpStream>,
+}
+
+/// The most bytes of an answer that are read ahead of the caller.
+const MOST_READ: usize = 64 * 1024;
 /// More idle connections than this are closed.
 const MOST_IDLE: usize = 256;
 
@@ -50,8 +61,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn unsent(reason: impl ToString) -> Self {
-        Self { sent: Sent::No, timed_out: false, reason: reason.to_string() }
+    fn unsent(reason: String) -> Self {
+        Self { sent: Sent::No, timed_out: false, reason }
     }
 
     /// Its `error.type`.
@@ -67,8 +78,10 @@ impl Failure {
 /// Deadlines of an exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
-    /// From the name's resolution to the end of the TLS handshake.
+    /// From the name's resolution to a connection.
     pub connect: Duration,
+    /// For the TLS handshake.
+    pub handshake: Duration,
     /// From the request's first byte to the head of the answer.
     pub answer: Duration,
     /// How long a connection is kept without use.
@@ -86,7 +99,7 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Idle {
-    sender: Sender,
+    connection: Connection,
     since: Instant,
 }
 
@@ -101,24 +114,25 @@ impl Client {
         let request = match self.kept() {
             None => request,
             // A kept connection may be closed by the other side at any moment: then the request comes back unsent.
-            Some(sender) => match self.exchange(sender, request).await {
+            Some(kept) => match self.exchange(kept, request).await {
                 Err((_, Some(unsent))) => unsent,
                 Err((failure, None)) => return Err(failure),
                 Ok(response) => return Ok(response),
             },
         };
-        let sender = match timeout(self.deadlines.connect, self.connect()).await {
-            Ok(connected) => connected.map_err(Failure::unsent)?,
-            Err(_) => return Err(Failure { timed_out: true, ..Failure::unsent("no connection in time") }),
-        };
-        self.exchange(sender, request).await.map_err(|(failure, _)| failure)
+        let fresh = self.connect().await.map_err(|error| Failure::unsent(error.to_string()))?;
+        self.exchange(fresh, request).await.map_err(|(failure, _)| failure)
     }
 
     /// One attempt; with the failure comes the request, if it was not sent.
-    async fn exchange(&self, mut sender: Sender, request: Outgoing) -> Result<Response, (Failure, Option<Outgoing>)> {
-        match timeout(self.deadlines.answer, sender.try_send_request(request)).await {
+    async fn exchange(
+        &self,
+        mut connection: Connection,
+        request: Outgoing,
+    ) -> Result<Response, (Failure, Option<Outgoing>)> {
+        match timeout(self.deadlines.answer, connection.sender.try_send_request(request)).await {
             Ok(Ok(response)) => {
-                self.keep(sender);
+                self.keep(connection);
                 Ok(response)
             }
             Ok(Err(mut error)) => {
@@ -127,47 +141,79 @@ impl Client {
                 let reason = error.into_error().to_string();
                 Err((Failure { sent, timed_out: false, reason }, unsent))
             }
-            Err(_) => Err((Failure { sent: Sent::Maybe, timed_out: true, reason: "no answer in time".to_owned() }, None)),
+            Err(_) => Err((
+                Failure { sent: Sent::Maybe, timed_out: true, reason: "no answer in time".to_owned() },
+                None,
+            )),
         }
     }
 
     /// The connection that was used last, of those that are ready; what is closed or old is dropped on the way.
-    fn kept(&self) -> Option<Sender> {
+    fn kept(&self) -> Option<Connection> {
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| !kept.sender.is_closed() && now.duration_since(kept.since) < self.deadlines.idle);
-        let ready = idle.iter().rposition(|kept| kept.sender.is_ready())?;
-        Some(idle.remove(ready).sender)
+        idle.retain(|kept| {
+            !kept.connection.sender.is_closed() && now.duration_since(kept.since) < self.deadlines.idle
+        });
+        let ready = idle.iter().rposition(|kept| kept.connection.is_quiet())?;
+        Some(idle.remove(ready).connection)
     }
 
     /// Keeps a connection; it is ready again when the answer's body has been read.
-    fn keep(&self, sender: Sender) {
+    fn keep(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MOST_IDLE {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
-    async fn connect(&self) -> io::Result<Sender> {
+    async fn connect(&self) -> io::Result<Connection> {
         // Names are resolved on the runtime's blocking threads, and the addresses tried in turn.
-        let stream = TcpStream::connect((self.origin.host(), self.origin.port())).await?;
+        let connecting = TcpStream::connect((self.origin.host(), self.origin.port()));
+        let stream = within(self.deadlines.connect, "no connection in time", connecting).await?;
         stream.set_nodelay(true)?;
-        match (self.origin.tls(), &self.tls) {
-            (None, _) => handshake(stream).await,
+        let stream = Arc::new(stream);
+        let shared = SharedStream(Arc::clone(&stream));
+        let sender = match (self.origin.tls(), &self.tls) {
+            (None, _) => handshake(shared).await?,
             (Some(name), Some(config)) => {
                 let connector = TlsConnector::from(Arc::clone(config));
-                handshake(connector.connect(name.clone(), stream).await?).await
+                let shaking = connector.connect(name.clone(), shared);
+                handshake(within(self.deadlines.handshake, "no TLS handshake in time", shaking).await?)
+                    .await?
             }
-            (Some(_), None) => Err(io::Error::other("no TLS configuration for an https upstream")),
-        }
+            (Some(_), None) => return Err(io::Error::other("no TLS configuration for an https upstream")),
+        };
+        Ok(Connection { sender, stream })
     }
 }
 
-async fn handshake<S>(stream: S) -> io::Result<Sender>
+impl Connection {
+    /// Whether it is ready, and nothing has come on it: what comes on a kept connection is its end, of which its own task
+    /// may not have heard yet. An edit that is sent then would have an unknown outcome for nothing.
+    fn is_quiet(&self) -> bool {
+        let mut nobody = Context::from_waker(Waker::noop());
+        self.sender.is_ready() && pin!(self.stream.readable()).poll(&mut nobody).is_pending()
+    }
+}
+
+async fn within<T>(
+    deadline: Duration,
+    late: &'static str,
+    work: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    timeout(deadline, work).await.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, late)))
+}
+
+async fn handshake<S>(stream: S) -> io::Result<http1::SendRequest<Full<Bytes>>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(MOST_READ)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
     drive(connection);
     Ok(sender)
 }

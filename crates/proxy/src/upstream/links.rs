@@ -113,7 +113,8 @@ impl Links {
     fn turned(&self, string: &[u8]) -> Option<Vec<u8>> {
         let link: String = serde_json::from_slice(string).ok()?;
         let (start, rest) = link.split_at_checked(self.upstream.len())?;
-        let same = start.eq_ignore_ascii_case(&self.upstream) && (rest.is_empty() || rest.starts_with(['/', '?']));
+        let same =
+            start.eq_ignore_ascii_case(&self.upstream) && (rest.is_empty() || rest.starts_with(['/', '?']));
         same.then(|| serde_json::to_vec(&format!("{}{rest}", self.here)).ok())?
     }
 }
@@ -152,8 +153,14 @@ mod tests {
                 r#"{"a":[{"b@odata.nextLink":"HTTPS://GRAPH.example/x/b"}],"@odata.deltaLink":"https:\/\/graph.example\/x\/c"}"#,
                 r#"{"a":[{"b@odata.nextLink":"http://gateway:4080/b"}],"@odata.deltaLink":"http://gateway:4080/c"}"#,
             ),
-            (r#"{"\u0040odata.nextLink":"https://graph.example/x/a"}"#, r#"{"\u0040odata.nextLink":"http://gateway:4080/a"}"#),
-            (r#"{"@odata.nextLink":"https://graph.example/x?a"}"#, r#"{"@odata.nextLink":"http://gateway:4080?a"}"#),
+            (
+                r#"{"\u0040odata.nextLink":"https://graph.example/x/a"}"#,
+                r#"{"\u0040odata.nextLink":"http://gateway:4080/a"}"#,
+            ),
+            (
+                r#"{"@odata.nextLink":"https://graph.example/x?a"}"#,
+                r#"{"@odata.nextLink":"http://gateway:4080?a"}"#,
+            ),
         ];
         for (text, expected) in rows {
             for piece in [1, 2, 3, 7, text.len()] {
@@ -177,7 +184,8 @@ mod tests {
                 assert_eq!(turned(same, piece), same, "in pieces of {piece}");
             }
         }
-        let long = format!(r#"{{"text":"{}","@odata.nextLink":"https://graph.example/x/a"}}"#, "y".repeat(100_000));
+        let long =
+            format!(r#"{{"text":"{}","@odata.nextLink":"https://graph.example/x/a"}}"#, "y".repeat(100_000));
         assert!(turned(&long, 1000).ends_with(r#""http://gateway:4080/a"}"#));
     }
 }

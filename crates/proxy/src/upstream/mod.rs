@@ -7,8 +7,10 @@ mod answer;
 pub mod client;
 mod links;
 pub mod origin;
-pub mod roots;
+#[cfg(feature = "bench")]
+pub mod plain;
 mod request;
+pub mod roots;
 
 use std::sync::Arc;
 
@@ -60,7 +62,8 @@ impl Upstream {
             Failure { timed_out: true, .. } => Refusal::UpstreamTimeout,
             Failure { .. } => Refusal::UpstreamBroken,
         })?;
-        let encoded = answer.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+        let mut codings = answer.headers.get_all(CONTENT_ENCODING).iter();
+        let encoded = codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
         if encoded {
             return Err(Refusal::UpstreamUnusable);
         }

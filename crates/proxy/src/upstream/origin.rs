@@ -20,7 +20,9 @@ pub enum OriginError {
     #[error("upstream.url: '{0}' is not a base URL such as 'https://graph.microsoft.com': {1}")]
     NotABase(String, &'static str),
     /// It is cleartext to another machine.
-    #[error("upstream.url: '{0}' is cleartext to an address that is not loopback, and tokens would be readable on the way; use https, or set upstream.insecure = true")]
+    #[error(
+        "upstream.url: '{0}' is cleartext to an address that is not loopback, and tokens would be readable on the way; use https, or set upstream.insecure = true"
+    )]
     Cleartext(String),
 }
 
@@ -90,7 +92,8 @@ impl Origin {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -101,15 +104,34 @@ mod tests {
     fn base_urls() {
         for (url, base, host, port, tls) in [
             ("https://graph.microsoft.com", "https://graph.microsoft.com", "graph.microsoft.com", 443, true),
-            ("https://proxy.example:8443/graph/", "https://proxy.example:8443/graph", "proxy.example", 8443, true),
+            (
+                "https://proxy.example:8443/graph/",
+                "https://proxy.example:8443/graph",
+                "proxy.example",
+                8443,
+                true,
+            ),
             ("http://127.0.0.1:99", "http://127.0.0.1:99", "127.0.0.1", 99, false),
             ("http://[::1]:99/", "http://[::1]:99", "::1", 99, false),
             ("http://localhost", "http://localhost", "localhost", 80, false),
         ] {
             let origin = Origin::parse(url, false).unwrap();
-            assert_eq!((origin.base(), origin.host(), origin.port(), origin.tls().is_some()), (base, host, port, tls));
+            assert_eq!(
+                (origin.base(), origin.host(), origin.port(), origin.tls().is_some()),
+                (base, host, port, tls)
+            );
         }
-        for url in ["", "graph.microsoft.com", "ftp://x", "https://", "https://a@b", "https://a/?q", "https://a/#f", "http://10.0.0.1", "http://127.0.0.1.example"] {
+        for url in [
+            "",
+            "graph.microsoft.com",
+            "ftp://x",
+            "https://",
+            "https://a@b",
+            "https://a/?q",
+            "https://a/#f",
+            "http://10.0.0.1",
+            "http://127.0.0.1.example",
+        ] {
             assert!(Origin::parse(url, false).is_err(), "{url}");
         }
         assert!(Origin::parse("http://10.0.0.1", true).is_ok());

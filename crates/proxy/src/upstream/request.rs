@@ -23,7 +23,14 @@ pub(super) fn read(origin: &Origin, read: &AdmittedRead, span: &ClientSpan) -> O
     request(origin, Method::GET, &read.target(), read.headers(), span, Bytes::new())
 }
 
-fn request(origin: &Origin, method: Method, path: &str, headers: &Outbound, span: &ClientSpan, body: Bytes) -> Outgoing {
+fn request(
+    origin: &Origin,
+    method: Method,
+    path: &str,
+    headers: &Outbound,
+    span: &ClientSpan,
+    body: Bytes,
+) -> Outgoing {
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
     // A path that matched a route, and a query that was part of a parsed target, make a valid target.

@@ -19,7 +19,9 @@ pub enum RootsError {
         reason: String,
     },
     /// The platform has none.
-    #[error("upstream: this machine's certificate store is empty, so no https upstream can be trusted; install the platform's CA certificates or name a PEM file in upstream.roots{0}")]
+    #[error(
+        "upstream: this machine's certificate store is empty, so no https upstream can be trusted; install the platform's CA certificates or name a PEM file in upstream.roots{0}"
+    )]
     Empty(String),
     /// The provider does not have the protocol versions.
     #[error("upstream: TLS cannot be set up: {0}")]

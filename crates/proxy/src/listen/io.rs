@@ -1,0 +1,211 @@
+//! The socket of a caller's connection, with the deadlines that the parser behind it cannot express.
+//!
+//! | waiting for | deadline |
+//! |---|---|
+//! | the first byte of a new connection | `timeouts.first_byte` |
+//! | the rest of a head | `timeouts.header`, from its first byte |
+//! | the next request | `timeouts.idle` |
+//! | a caller who takes no bytes | `timeouts.idle` |
+//!
+//! A body has its own deadline where it is read. While a request is answered there is none here.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::wire::{Phase, Verdict, Wire};
+use crate::shared_stream::SharedStream;
+
+/// How long a connection may wait for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the first byte.
+    pub first_byte: Duration,
+    /// For a head, from its first byte.
+    pub header: Duration,
+    /// For the next request, and for a caller who takes no bytes.
+    pub idle: Duration,
+}
+
+/// What the socket and the requests on it know of each other.
+#[derive(Debug)]
+pub struct Line {
+    stream: Arc<TcpStream>,
+    wire: Mutex<Wire>,
+    busy: AtomicBool,
+    closing: AtomicBool,
+}
+
+/// A connection's socket, as the parser sees it.
+#[derive(Debug)]
+pub struct Socket {
+    line: Arc<Line>,
+    stream: SharedStream,
+    patience: Patience,
+    waiting: Option<Phase>,
+    reading: Pin<Box<Sleep>>,
+    writing: Option<Pin<Box<Sleep>>>,
+}
+
+impl Line {
+    /// A connection on which nothing has happened yet.
+    pub fn new(stream: TcpStream) -> Arc<Self> {
+        let (wire, busy, closing) = (Mutex::default(), AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { stream: Arc::new(stream), wire, busy, closing })
+    }
+
+    /// Begins the answer to a request; the verdict is that on its head.
+    pub fn begin(&self) -> Verdict {
+        self.busy.store(true, Ordering::Relaxed);
+        self.wire().verdict()
+    }
+
+    /// The answer has gone out, or nobody wants it any more.
+    pub fn end(&self) {
+        self.busy.store(false, Ordering::Relaxed);
+    }
+
+    /// From now on the connection ends as soon as nothing has come that could be a request.
+    pub fn close_when_idle(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Where the caller is.
+    pub fn phase(&self) -> Phase {
+        self.wire().phase()
+    }
+
+    /// Resolves when the caller has reset the connection. Its end of input alone is no reset.
+    pub async fn reset(&self) {
+        // An error here is one of the runtime at its end; then there is no caller either.
+        _ = self.stream.ready(Interest::ERROR).await;
+    }
+
+    /// Ends the connection so that the last answer still reaches the caller: what it goes on sending is read and thrown
+    /// away, up to `most` bytes and for `patience` at most. Closing over unread bytes would reset the connection.
+    pub async fn linger(&self, most: usize, patience: Duration) {
+        if SockRef::from(&*self.stream).shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        let drain = async {
+            let (mut scratch, mut left) = ([0; 8 * 1024], most);
+            while left > 0 && self.stream.readable().await.is_ok() {
+                match self.stream.try_read(&mut scratch) {
+                    Ok(0) => return,
+                    Ok(count) => left = left.saturating_sub(count),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return,
+                }
+            }
+        };
+        _ = tokio::time::timeout(patience, drain).await;
+    }
+
+    fn wire(&self) -> std::sync::MutexGuard<'_, Wire> {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Socket {
+    /// The socket of a line.
+    pub fn new(line: Arc<Line>, patience: Patience) -> Self {
+        let reading = Box::pin(sleep(patience.first_byte));
+        let stream = SharedStream(Arc::clone(&line.stream));
+        Self { line, stream, patience, waiting: Some(Phase::New), reading, writing: None }
+    }
+
+    /// Nothing came: the connection's end, if it is to close; else its deadline.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.line.busy.load(Ordering::Relaxed) {
+            self.waiting = None;
+            return Poll::Pending;
+        }
+        let phase = self.line.phase();
+        let patience = match phase {
+            Phase::New | Phase::Between if self.line.closing.load(Ordering::Relaxed) => {
+                return Poll::Ready(Ok(()));
+            }
+            Phase::New => self.patience.first_byte,
+            Phase::Head => self.patience.header,
+            Phase::Between | Phase::Lost => self.patience.idle,
+            Phase::Body => {
+                self.waiting = None;
+                return Poll::Pending;
+            }
+        };
+        if self.waiting != Some(phase) {
+            self.waiting = Some(phase);
+            self.reading.as_mut().reset(Instant::now() + patience);
+        }
+        ready!(self.reading.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// What came of writing; a caller who takes nothing has a deadline.
+    fn written(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if result.is_ready() {
+            self.writing = None;
+            return result;
+        }
+        let idle = self.patience.idle;
+        let deadline = self.writing.get_or_insert_with(|| Box::pin(sleep(idle)));
+        ready!(deadline.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            Poll::Ready(result) => {
+                self.line.wire().see(buf.filled().get(before..).unwrap_or_default());
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.poll_patience(cx),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(cx, result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.written(cx, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The connection's task shuts the socket down when it has lingered.
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,404 @@
+//! Watches the bytes of a caller's connection as they go by, for what the parser behind it accepts or hides and RFC 9112
+//! tells a server to refuse.
+//!
+//! It follows the framing on its own, head by head: each head ends in a verdict, which the pipeline takes when it gets that
+//! request. After the first fault it looks no further, because the connection is closed behind that answer.
+//!
+//! INVARIANT: nothing is changed and nothing is held back here; the parser sees each byte.
+
+use std::collections::VecDeque;
+
+use patchgate_model::refusal::FramingFault;
+
+/// What was found in a head.
+pub type Verdict = Result<(), FramingFault>;
+
+/// A head longer than this is the parser's to refuse.
+const LONGEST_HEAD: usize = 40 * 1024;
+/// A line of chunked framing that is longer than this is nobody's.
+const LONGEST_CHUNK_LINE: usize = 1024;
+
+/// Where in the stream of requests a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Not a byte came yet.
+    New,
+    /// Between requests.
+    Between,
+    /// In a head.
+    Head,
+    /// In a body.
+    Body,
+    /// Not looked at any more.
+    Lost,
+}
+
+/// The watcher of one connection.
+#[derive(Debug)]
+pub struct Wire {
+    state: State,
+    verdicts: VecDeque<Verdict>,
+}
+
+#[derive(Debug)]
+enum State {
+    New,
+    Between,
+    Head(Vec<u8>),
+    Sized(u64),
+    Chunked(Chunked),
+    Lost,
+}
+
+/// Chunked framing (RFC 9112, 7.1).
+#[derive(Debug)]
+enum Chunked {
+    Size(Vec<u8>),
+    Data(u64),
+    /// The CR LF behind data; how much of it came.
+    End(u8),
+    Trailer(Vec<u8>),
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self { state: State::New, verdicts: VecDeque::new() }
+    }
+}
+
+impl Wire {
+    /// Takes in the next bytes of the connection.
+    pub fn see(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (state, rest) = match std::mem::replace(&mut self.state, State::Lost) {
+                State::New | State::Between => match bytes {
+                    // Empty lines before a request line are to be ignored (RFC 9112, 2.2).
+                    [b'\r' | b'\n', rest @ ..] => (State::Between, rest),
+                    _ => (State::Head(Vec::with_capacity(bytes.len().min(1024))), bytes),
+                },
+                State::Head(head) => self.in_head(head, bytes),
+                State::Sized(left) => {
+                    match bytes.split_at_checked(usize::try_from(left).unwrap_or(usize::MAX)) {
+                        Some((_, rest)) => (State::Between, rest),
+                        None => (State::Sized(left - bytes.len() as u64), &[][..]),
+                    }
+                }
+                State::Chunked(chunked) => chunked.next(bytes),
+                State::Lost => (State::Lost, &[][..]),
+            };
+            self.state = state;
+            bytes = rest;
+        }
+    }
+
+    /// The verdict on the head of the request that came next.
+    pub fn verdict(&mut self) -> Verdict {
+        // A request without one would mean that the parser sees other heads than we do.
+        self.verdicts.pop_front().unwrap_or(Err(FramingFault::OutOfStep))
+    }
+
+    /// Where the connection is.
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::New => Phase::New,
+            State::Between => Phase::Between,
+            State::Head(_) => Phase::Head,
+            State::Sized(_) | State::Chunked(_) => Phase::Body,
+            State::Lost => Phase::Lost,
+        }
+    }
+
+    fn in_head<'b>(&mut self, mut head: Vec<u8>, bytes: &'b [u8]) -> (State, &'b [u8]) {
+        let before = head.len();
+        head.extend_from_slice(bytes);
+        let Some(end) = end_of_head(&head, before.saturating_sub(3)) else {
+            let state = if head.len() > LONGEST_HEAD { State::Lost } else { State::Head(head) };
+            return (state, &[]);
+        };
+        let rest = bytes.get(end - before..).unwrap_or_default();
+        let framing = framing(head.get(..end).unwrap_or_default());
+        self.verdicts.push_back(framing.as_ref().map(|_| ()).map_err(|fault| *fault));
+        (framing.unwrap_or(State::Lost), rest)
+    }
+}
+
+impl Chunked {
+    fn next(self, bytes: &[u8]) -> (State, &[u8]) {
+        match self {
+            Self::Size(line) => match whole_line(line, bytes) {
+                Line::More(line) => (State::Chunked(Self::Size(line)), &[]),
+                Line::Wrong => (State::Lost, &[]),
+                Line::Whole(line, rest) => match chunk_size(&line) {
+                    None => (State::Lost, rest),
+                    Some(0) => (State::Chunked(Self::Trailer(Vec::new())), rest),
+                    Some(size) => (State::Chunked(Self::Data(size)), rest),
+                },
+            },
+            Self::Data(left) => match bytes.split_at_checked(usize::try_from(left).unwrap_or(usize::MAX)) {
+                Some((_, rest)) => (State::Chunked(Self::End(0)), rest),
+                None => (State::Chunked(Self::Data(left - bytes.len() as u64)), &[]),
+            },
+            Self::End(came) => match (came, bytes) {
+                (0, [b'\r', rest @ ..]) => (State::Chunked(Self::End(1)), rest),
+                (1, [b'\n', rest @ ..]) => (State::Chunked(Self::Size(Vec::new())), rest),
+                _ => (State::Lost, &[]),
+            },
+            Self::Trailer(line) => match whole_line(line, bytes) {
+                Line::More(line) => (State::Chunked(Self::Trailer(line)), &[]),
+                Line::Wrong => (State::Lost, &[]),
+                Line::Whole(line, rest) if line.is_empty() => (State::Between, rest),
+                Line::Whole(_, rest) => (State::Chunked(Self::Trailer(Vec::new())), rest),
+            },
+        }
+    }
+}
+
+enum Line<'b> {
+    More(Vec<u8>),
+    Whole(Vec<u8>, &'b [u8]),
+    Wrong,
+}
+
+/// Adds to a line of chunked framing until its CR LF.
+fn whole_line(mut line: Vec<u8>, bytes: &[u8]) -> Line<'_> {
+    let Some(end) = bytes.iter().position(|b| *b == b'\n') else {
+        line.extend_from_slice(bytes);
+        return if line.len() > LONGEST_CHUNK_LINE { Line::Wrong } else { Line::More(line) };
+    };
+    let (this, rest) = bytes.split_at(end + 1);
+    line.extend_from_slice(this);
+    match line.strip_suffix(b"\r\n") {
+        Some(whole) if whole.len() <= LONGEST_CHUNK_LINE => Line::Whole(whole.to_vec(), rest),
+        _ => Line::Wrong,
+    }
+}
+
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let digits = line.split(|b| *b == b';').next()?.trim_ascii_end();
+    let valid = (1..=16).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
+    valid.then(|| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok())?
+}
+
+/// Behind the empty line that ends a head, as every lenient parser sees it.
+fn end_of_head(head: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(found) = head.get(at..).unwrap_or_default().iter().position(|b| *b == b'\n') {
+        let next = at + found + 1;
+        match head.get(next..).unwrap_or_default() {
+            [b'\n', ..] => return Some(next + 1),
+            [b'\r', b'\n', ..] => return Some(next + 2),
+            _ => at = next,
+        }
+    }
+    None
+}
+
+/// How the body behind a head is framed, or what is wrong with the head.
+fn framing(head: &[u8]) -> Result<State, FramingFault> {
+    let mut lines = lines(head);
+    let version = request_line(lines.next().ok_or(FramingFault::RequestLine)??)?;
+    let mut length = None;
+    let mut chunked = false;
+    for line in lines {
+        let (name, value) = field(line?)?;
+        if name.eq_ignore_ascii_case(b"content-length") {
+            if length.is_some() {
+                return Err(FramingFault::SeveralLengths);
+            }
+            length = Some(content_length(value)?);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            if chunked || !value.eq_ignore_ascii_case(b"chunked") || version == Version::Http10 {
+                return Err(FramingFault::TransferEncoding);
+            }
+            chunked = true;
+        }
+    }
+    match (length, chunked) {
+        (Some(_), true) => Err(FramingFault::LengthAndEncoding),
+        (None, true) => Ok(State::Chunked(Chunked::Size(Vec::new()))),
+        (None | Some(0), false) => Ok(State::Between),
+        (Some(length), false) => Ok(State::Sized(length)),
+    }
+}
+
+/// The lines of a head without their CR LF, and without the empty one at its end.
+fn lines(head: &[u8]) -> impl Iterator<Item = Result<&[u8], FramingFault>> {
+    let ended = head.split_inclusive(|b| *b == b'\n');
+    let whole = ended.map(|line| line.strip_suffix(b"\r\n").ok_or(FramingFault::BareLineFeed));
+    whole.filter(|line| !line.as_ref().is_ok_and(|line| line.is_empty()))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
+fn request_line(line: &[u8]) -> Result<Version, FramingFault> {
+    let mut parts = line.split(|b| *b == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(FramingFault::RequestLine);
+    };
+    if method.is_empty() || !method.iter().all(|b| is_token(*b)) {
+        return Err(FramingFault::RequestLine);
+    }
+    if target.contains(&b'#') {
+        return Err(FramingFault::Fragment);
+    }
+    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+        return Err(FramingFault::TargetCharacter);
+    }
+    match version {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        _ => Err(FramingFault::RequestLine),
+    }
+}
+
+fn field(line: &[u8]) -> Result<(&[u8], &[u8]), FramingFault> {
+    if line.starts_with(b" ") || line.starts_with(b"\t") {
+        return Err(FramingFault::FoldedLine);
+    }
+    let mut parts = line.splitn(2, |b| *b == b':');
+    let (Some(name), Some(value)) = (parts.next(), parts.next()) else { return Err(FramingFault::FieldName) };
+    if name.is_empty() || !name.iter().all(|b| is_token(*b) && *b != b'_') {
+        return Err(FramingFault::FieldName);
+    }
+    let value = value.trim_ascii();
+    if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
+        return Err(FramingFault::FieldValue);
+    }
+    Ok((name, value))
+}
+
+/// `1*DIGIT`, and what fits.
+fn content_length(value: &[u8]) -> Result<u64, FramingFault> {
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(value).ok().filter(|_| digits);
+    text.and_then(|text| text.parse().ok()).ok_or(FramingFault::Length)
+}
+
+/// `tchar` of RFC 9110, 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GET: &str = "GET /a HTTP/1.1\r\nHost: x\r\n";
+
+    fn verdicts(bytes: &str, piece: usize) -> (Vec<Verdict>, Phase) {
+        let mut wire = Wire::default();
+        for piece in bytes.as_bytes().chunks(piece) {
+            wire.see(piece);
+        }
+        (wire.verdicts.iter().copied().collect(), wire.phase())
+    }
+
+    #[test]
+    fn heads_and_bodies_are_followed() {
+        let rows = [
+            (String::new(), 0, Phase::New),
+            ("\r\n".to_owned(), 0, Phase::Between),
+            ("G".to_owned(), 0, Phase::Head),
+            (format!("{GET}\r\n"), 1, Phase::Between),
+            (format!("{GET}\r\n{GET}\r\n\r\n{GET}"), 2, Phase::Head),
+            (format!("{GET}Content-Length: 5\r\n\r\nabc"), 1, Phase::Body),
+            (format!("{GET}Content-Length: 5\r\n\r\nabc\r\n{GET}\r\n"), 2, Phase::Between),
+            (format!("{GET}Content-Length: 0\r\n\r\n{GET}\r\n"), 2, Phase::Between),
+            (
+                format!("{GET}Transfer-Encoding: Chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nA: b\r\n\r\n{GET}\r\n"),
+                2,
+                Phase::Between,
+            ),
+            (format!("{GET}Transfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n"), 1, Phase::Body),
+            (format!("{GET}Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n"), 1, Phase::Lost),
+            (format!("{GET}Transfer-Encoding: chunked\r\n\r\nx\r\n"), 1, Phase::Lost),
+            (format!("{GET}Transfer-Encoding: chunked\r\n\r\n1\r\nabc"), 1, Phase::Lost),
+        ];
+        for (bytes, heads, phase) in rows {
+            for piece in [1, 2, 7, 1000] {
+                assert_eq!(
+                    verdicts(&bytes, piece),
+                    (vec![Ok(()); heads], phase),
+                    "{bytes:?} in pieces of {piece}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn faults() {
+        use FramingFault as F;
+        let rows = [
+            ("GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n", F::Fragment),
+            ("GET /\u{e9} HTTP/1.1\r\nHost: x\r\n\r\n", F::TargetCharacter),
+            ("GET /a\x7f HTTP/1.1\r\nHost: x\r\n\r\n", F::TargetCharacter),
+            ("GET  /a HTTP/1.1\r\nHost: x\r\n\r\n", F::RequestLine),
+            ("GET /a HTTP/1.1 \r\nHost: x\r\n\r\n", F::RequestLine),
+            ("GET /a HTTP/2.0\r\nHost: x\r\n\r\n", F::RequestLine),
+            ("GET /a\r\nHost: x\r\n\r\n", F::RequestLine),
+            ("G(T /a HTTP/1.1\r\nHost: x\r\n\r\n", F::RequestLine),
+            ("GET /a HTTP/1.1\nHost: x\r\n\r\n", F::BareLineFeed),
+            ("GET /a HTTP/1.1\r\nHost: x\n\r\n", F::BareLineFeed),
+            ("GET /a HTTP/1.1\r\nHost: x\r\n\n", F::BareLineFeed),
+            ("GET /a HTTP/1.1\n\n", F::BareLineFeed),
+            ("GET /a HTTP/1.1\r\nHost: x\r\n y\r\n\r\n", F::FoldedLine),
+            ("GET /a HTTP/1.1\r\nHo_st: x\r\n\r\n", F::FieldName),
+            ("GET /a HTTP/1.1\r\nHost : x\r\n\r\n", F::FieldName),
+            ("GET /a HTTP/1.1\r\nHost\r\n\r\n", F::FieldName),
+            ("GET /a HTTP/1.1\r\nA: b\x01\r\n\r\n", F::FieldValue),
+            ("GET /a HTTP/1.1\r\nA: b\rc\r\n\r\n", F::FieldValue),
+            ("GET /a HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", F::SeveralLengths),
+            ("GET /a HTTP/1.1\r\nContent-Length: +1\r\n\r\n", F::Length),
+            ("GET /a HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n", F::Length),
+            ("GET /a HTTP/1.1\r\nContent-Length:\r\n\r\n", F::Length),
+            ("GET /a HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", F::Length),
+            (
+                "GET /a HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                F::LengthAndEncoding,
+            ),
+            ("GET /a HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", F::TransferEncoding),
+            (
+                "GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+                F::TransferEncoding,
+            ),
+            ("GET /a HTTP/1.1\r\nTransfer-Encoding: identity\r\n\r\n", F::TransferEncoding),
+            ("GET /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", F::TransferEncoding),
+        ];
+        for (bytes, fault) in rows {
+            for piece in [1, 3, 1000] {
+                assert_eq!(
+                    verdicts(bytes, piece),
+                    (vec![Err(fault)], Phase::Lost),
+                    "{bytes:?} in pieces of {piece}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_that_was_not_seen_is_a_fault() {
+        assert_eq!(Wire::default().verdict(), Err(FramingFault::OutOfStep));
+    }
+
+    proptest! {
+        /// Pieces do not matter, and nothing panics.
+        #[test]
+        fn pieces_do_not_matter(bytes in "(GET /a HTTP/1\\.[01]\r\n(Content-Length: [0-3]\r\n|Transfer-Encoding: chunked\r\n|A: b\r\n){0,2}\r\n[0-9a-f\r\n]{0,12}){1,3}", piece in 1usize..9) {
+            prop_assert_eq!(verdicts(&bytes, piece), verdicts(&bytes, 10_000));
+        }
+
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut wire = Wire::default();
+            bytes.chunks(7).for_each(|piece| wire.see(piece));
+        }
+    }
+}

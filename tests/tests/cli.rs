@@ -1,0 +1,554 @@
+//! The command line: what it prints, where, and with which exit status.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use insta::assert_snapshot;
+use patchgate_tests::client::Connection;
+use patchgate_tests::gateway;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const GOOD: &str = r#"{"status":"Resolved","customTags":["a"]}"#;
+const BAD: &str = r#"{"status":"Resolvd","assigned_to":null}"#;
+
+/// What a command did, as a reader sees it; the name of the binary under test is that of the product.
+struct Told {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Told {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("patchgate-under-test", "patchgate");
+        let told = Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
+        assert!(!told.err.contains("panicked"), "{}", told.err);
+        told
+    }
+
+    /// The result, where all went well.
+    fn result(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""));
+        self.out
+    }
+
+    /// The message, where the command could not be done.
+    fn failure(self) -> String {
+        assert_eq!((self.code, self.out.as_str()), (Some(2), ""), "{}", self.err);
+        assert!(!self.err.is_empty(), "nothing is said");
+        self.err
+    }
+}
+
+fn run(args: &[&str]) -> Told {
+    Told::of(&gateway::run(args))
+}
+
+/// Runs a command that should not start to serve; one that does, and says so, fails the test in place of running on.
+fn refused_start(mut command: Command) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let mut ready = String::new();
+    let stdout = child.stdout.as_mut().expect("output");
+    BufReader::new(stdout).read_line(&mut ready).expect("its output");
+    if !ready.is_empty() {
+        child.kill().expect("it is killed");
+    }
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(ready, "", "it started: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// What a command says that should serve, and cannot.
+fn unstarted(args: &[&str]) -> String {
+    Told::of(&refused_start(gateway::command(args))).failure()
+}
+
+/// Files of a test.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().expect("a path in UTF-8").to_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.path(name), text).expect("a file");
+        self.path(name)
+    }
+
+    /// A text without the path of this folder.
+    fn redacted(&self, text: &str) -> String {
+        text.replace(self.0.path().to_str().expect("a path in UTF-8"), "{folder}")
+    }
+}
+
+fn page(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/pages").join(name)
+}
+
+fn page_text(name: &str) -> String {
+    fs::read_to_string(page(name)).expect("the fixture page")
+}
+
+/// A command whose standard output nobody reads any more, with this on its standard input. Nothing of it is written before
+/// the reader is gone.
+fn unread(args: &[&str], input: &str) -> Output {
+    let mut command = gateway::command(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    drop(child.stdout.take());
+    child.stdin.take().expect("input").write_all(input.as_bytes()).expect("it reads");
+    child.wait_with_output().expect("it ends")
+}
+
+fn fed(args: &[&str], input: &str) -> Told {
+    let mut command = gateway::command(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    child.stdin.take().expect("input").write_all(input.as_bytes()).expect("it reads");
+    Told::of(&child.wait_with_output().expect("it ends"))
+}
+
+#[test]
+fn help_reads_like_a_manual() {
+    assert_snapshot!("help", run(&["--help"]).result());
+    assert_snapshot!("help-run", run(&["run", "--help"]).result());
+    assert_snapshot!("help-emulate", run(&["emulate", "--help"]).result());
+    assert_snapshot!("help-check", run(&["check", "--help"]).result());
+    assert_snapshot!("help-schema", run(&["schema", "--help"]).result());
+    assert_snapshot!("help-schema-derive", run(&["schema", "derive", "--help"]).result());
+    assert_snapshot!("help-schema-show", run(&["schema", "show", "--help"]).result());
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let expected = format!("patchgate {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run(&["--version"]).result(), expected);
+    assert_eq!(run(&["-V"]).result(), expected);
+}
+
+#[test]
+fn wrong_arguments_are_usage_errors() {
+    let mut text = String::new();
+    for args in [
+        &["--nope"][..],
+        &["rum"],
+        &["--config"],
+        &["run", "emulate"],
+        &["run", "--listen", "4080"],
+        &["run", "--listen", "localhost:4080"],
+        &["emulate", "--listen", "127.0.0.1"],
+        &["check"],
+        &["check", "--format", "xml", "a.json"],
+        &["schema"],
+        &["schema", "derive"],
+        &["schema", "derive", "a.md", "--version", "v3"],
+        &["schema", "derive", "a.md", "--key", "jobId"],
+        &["schema", "derive", "a.md", "--key", "jobId=[^/]+"],
+        &["schema", "derive", "a.md", "--cloud", "mars"],
+        &["schema", "show"],
+    ] {
+        let told = run(args).failure();
+        writeln!(text, "$ patchgate {}\n{}", args.join(" "), told.trim_end()).expect("text");
+    }
+    assert_snapshot!("usage-errors", text);
+}
+
+#[test]
+fn the_shipped_schema_is_shown() {
+    assert_snapshot!("schema-show", run(&["schema", "show", "security-incident-update"]).result());
+}
+
+#[test]
+fn a_schema_that_is_not_there_is_named() {
+    let folder = Folder::new();
+    let broken = folder.write("broken.json", "{\n");
+    let open = folder.write("open.json", r#"{"type":"object"}"#);
+    let mut text = String::new();
+    for name in ["security-incident-updat", "nothing", "./nothing.json", &broken, &open] {
+        text.push_str(&folder.redacted(&run(&["schema", "show", name]).failure()));
+    }
+    assert_snapshot!("schema-show-errors", text);
+}
+
+#[test]
+fn check_decides_as_the_gateway_does() {
+    let folder = Folder::new();
+    let (good, bad) = (folder.write("good.json", GOOD), folder.write("bad.json", BAD));
+    let broken = folder.write("broken.json", "{\"status\":\n");
+
+    let told = run(&["check", &good]);
+    assert_eq!((told.code, told.err.as_str()), (Some(0), ""));
+    assert_snapshot!("check-good", folder.redacted(&told.out));
+
+    let told = run(&["check", &bad]);
+    assert_eq!((told.code, told.err.as_str()), (Some(1), ""));
+    assert_snapshot!("check-bad", folder.redacted(&told.out));
+
+    let told = run(&["check", "--guard", "security-incident-update", &good, &bad, &broken, &good]);
+    assert_eq!((told.code, told.err.as_str()), (Some(1), ""));
+    assert_snapshot!("check-several", folder.redacted(&told.out));
+
+    let told = run(&["check", "--format", "json", &good, &bad, &broken]);
+    assert_eq!((told.code, told.err.as_str()), (Some(1), ""));
+    let decisions: Vec<Value> =
+        told.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(decisions.len(), 3);
+    assert_snapshot!("check-json", folder.redacted(&told.out));
+}
+
+#[test]
+fn check_reads_standard_input() {
+    let told = fed(&["check", "-"], BAD);
+    assert_eq!((told.code, told.err.as_str()), (Some(1), ""));
+    assert_snapshot!("check-input", told.out);
+    assert_eq!(fed(&["check", "--format", "json", "-"], GOOD).code, Some(0));
+    assert_eq!(fed(&["check", "-"], "").code, Some(1), "nothing is no JSON");
+}
+
+#[test]
+fn check_says_what_it_could_not_check() {
+    let folder = Folder::new();
+    let good = folder.write("good.json", GOOD);
+    let mut text = String::new();
+    for args in [
+        &["check", &folder.path("nothing.json")][..],
+        &["check", &folder.path(".")],
+        &["check", "--guard", "security-incident-updat", &good],
+        &["check", "--guard", "nothing", &good],
+        &["check", "--config", &folder.path("nothing.toml"), &good],
+    ] {
+        text.push_str(&folder.redacted(&run(args).failure()));
+    }
+    assert_snapshot!("check-errors", text);
+
+    // What was decided before is a result all the same; the status is that of what could not be checked.
+    for first in [good, folder.write("bad.json", BAD)] {
+        let told = run(&["check", &first, &folder.path("nothing.json")]);
+        assert_eq!(told.code, Some(2));
+        assert!(
+            told.out.starts_with(&first) && told.err.contains("nothing.json"),
+            "{}{}",
+            told.out,
+            told.err
+        );
+    }
+}
+
+#[test]
+fn check_wants_to_know_which_of_several_guards() {
+    let folder = Folder::new();
+    let schema = folder.path("print-job-update.json");
+    derive(&page("print-job-update.md"), &["--output", &schema]);
+    let guards =
+        "[[guard]]\nschema = \"security-incident-update\"\n[[guard]]\nschema = \"./print-job-update.json\"\n";
+    let config = folder.write("patchgate.toml", guards);
+    let good = folder.write("job.json", r#"{"copies":2}"#);
+    let told = run(&["check", "--config", &config, &good]).failure();
+    assert_eq!(
+        told,
+        "patchgate: --guard is needed, as there are several: security-incident-update, print-job-update\n"
+    );
+    assert_eq!(run(&["check", "--config", &config, "--guard", "print-job-update", &good]).code, Some(0));
+    assert_eq!(
+        run(&["check", "--config", &config, "--guard", "security-incident-update", &good]).code,
+        Some(1)
+    );
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    for (input, code) in [(GOOD, 0), (BAD, 1)] {
+        let output = unread(&["check", "-"], input);
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    }
+    let fixture = page("security-incident-update.md");
+    for args in [
+        &["--help"][..],
+        &["--version"],
+        &["schema", "show", "security-incident-update"],
+        &["schema", "derive", fixture.to_str().expect("a path")],
+    ] {
+        let mut command = gateway::command(args);
+        command.stdout(closed_pipe());
+        let output =
+            command.stderr(Stdio::piped()).spawn().expect("it starts").wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+    }
+}
+
+/// The writing end of a pipe that nobody reads: the input of a process that has ended.
+fn closed_pipe() -> Stdio {
+    let mut gone = Command::new("true").stdin(Stdio::piped()).spawn().expect("true");
+    let pipe = gone.stdin.take().expect("input");
+    gone.wait().expect("true ends");
+    pipe.into()
+}
+
+fn derive(page: &Path, more: &[&str]) -> Told {
+    let mut args = vec!["schema", "derive", page.to_str().expect("a path")];
+    args.extend(more);
+    run(&args)
+}
+
+#[test]
+fn a_schema_goes_to_standard_output_or_to_a_file() {
+    let folder = Folder::new();
+    for name in ["security-incident-update.md", "print-job-update.md"] {
+        let file = folder.path("schema.json");
+        let printed = derive(&page(name), &[]);
+        assert_eq!(printed.code, Some(0), "{}", printed.err);
+        let written = derive(&page(name), &["--output", &file]);
+        assert_eq!((written.code, written.out.as_str()), (Some(0), ""), "{}", written.err);
+        assert_eq!(printed.err, written.err);
+        assert_eq!(fs::read_to_string(&file).expect("the file"), printed.out);
+        assert!(serde_json::from_str::<Value>(&printed.out).is_ok());
+        // The same page, the same bytes; and what was there is replaced.
+        assert_eq!(derive(&page(name), &[]).out, printed.out);
+    }
+    let notes = derive(&page("print-job-update.md"), &[]).err.replace(env!("CARGO_MANIFEST_DIR"), "{tests}");
+    assert_snapshot!("derive-notes", notes);
+}
+
+#[test]
+fn a_page_that_is_refused_writes_nothing() {
+    let folder = Folder::new();
+    let good = page_text("print-job-update.md");
+    let mut text = String::new();
+    for (name, page) in [
+        ("no-patch.md", good.replace("PATCH /print", "POST /print")),
+        ("no-table.md", good.replace('|', " ")),
+        ("unknown-type.md", good.replace("|Int32|", "|Quantity|")),
+        ("twice.md", good.replace("|copies|Int32|", "|labels|Int32|")),
+        (
+            "wrong-example.md",
+            good.replace("\"copies\": 2,\n  \"isHeld\"", "\"copies\": \"two\",\n  \"isHeld\""),
+        ),
+        ("empty.md", String::new()),
+    ] {
+        assert_ne!(page, good, "{name}");
+        let page = folder.write(name, &page);
+        let output = folder.path("out.json");
+        text.push_str(&folder.redacted(&derive(Path::new(&page), &["--output", &output]).failure()));
+        assert!(!Path::new(&output).exists(), "{name}: something was written");
+        folder.write("before.json", "as it was");
+        assert_eq!(derive(Path::new(&page), &["--output", &folder.path("before.json")]).code, Some(2));
+        assert_eq!(fs::read_to_string(folder.path("before.json")).expect("the file"), "as it was", "{name}");
+        assert_eq!(derive(Path::new(&page), &[]).out, "", "{name}");
+    }
+    let missing = derive(Path::new(&folder.path("nothing.md")), &["--output", &folder.path("out.json")]);
+    text.push_str(&folder.redacted(&missing.failure()));
+    assert!(!Path::new(&folder.path("out.json")).exists());
+    assert_snapshot!("derive-errors", text);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named() {
+    let folder = Folder::new();
+    let output = folder.path("nothing/out.json");
+    let told = derive(&page("security-incident-update.md"), &["--output", &output]);
+    assert_eq!((told.code, told.out.as_str()), (Some(2), ""));
+    assert!(told.err.contains(&output), "{}", told.err);
+}
+
+#[test]
+fn a_folder_of_pages_is_a_table() {
+    let folder = Folder::new();
+    fs::create_dir_all(folder.path("pages/more")).expect("a folder");
+    fs::create_dir(folder.path("schemas")).expect("a folder");
+    folder.write("pages/a.md", &page_text("security-incident-update.md"));
+    folder.write("pages/more/b.md", &page_text("print-job-update.md"));
+    folder.write("pages/more/c.md", "# Get thing\n\nNothing is updated here.\n");
+    folder.write("pages/more/not-a-page.txt", "text");
+
+    let told = run(&["schema", "derive", &folder.path("pages")]);
+    assert_eq!((told.code, told.err.as_str()), (Some(0), ""), "a refused page is a row");
+    assert_eq!(told.out.lines().count(), 3);
+    assert_snapshot!("derive-folder", folder.redacted(&told.out));
+    assert_eq!(fs::read_dir(folder.path("schemas")).expect("a folder").count(), 0);
+
+    let written = run(&["schema", "derive", &folder.path("pages"), "--output", &folder.path("schemas")]);
+    assert_eq!((written.code, written.out), (Some(0), told.out));
+    let mut names: Vec<_> = fs::read_dir(folder.path("schemas"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["a.json", "b.json"]);
+
+    // A page that cannot be read is a row too, and the others are still derived.
+    let pages = [folder.path("pages/a.md"), folder.path("nothing.md"), folder.path("pages/more/b.md")];
+    let told = run(&["schema", "derive", &pages[0], &pages[1], &pages[2]]);
+    assert_eq!(told.code, Some(2));
+    assert_eq!(told.out.lines().count(), 3, "{}", told.out);
+    assert_snapshot!("derive-unread", folder.redacted(&format!("{}{}", told.out, told.err)));
+}
+
+#[test]
+fn a_wrong_configuration_is_told_with_its_place() {
+    let folder = Folder::new();
+    let mut lax: Value =
+        serde_json::from_str(&derive(&page("print-job-update.md"), &[]).out).expect("a schema");
+    lax["additionalProperties"] = true.into();
+    folder.write("lax.json", &lax.to_string());
+    let mut typo: Value =
+        serde_json::from_str(&derive(&page("print-job-update.md"), &[]).out).expect("a schema");
+    typo["properties"]["copies"]["maximun"] = 3.into();
+    folder.write("typo.json", &typo.to_string());
+    let mut text = String::new();
+    for (name, config) in [
+        ("unknown key", "[listen]\nadress = \"127.0.0.1:0\"\n"),
+        ("unknown table", "[limit]\nbody = \"1KiB\"\n"),
+        ("wrong type", "\n[listen]\naddress = 4080\n"),
+        ("no address", "[listen]\naddress = \"localhost:4080\"\n"),
+        ("no unit", "[limits]\nbody = \"256\"\n"),
+        ("bare number", "[timeouts]\nbody = 15\n"),
+        ("no TOML", "[listen\n"),
+        ("unknown guard", "[[guard]]\nschema = \"security-incident-updat\"\n"),
+        ("missing schema file", "[[guard]]\nschema = \"./nothing.json\"\n"),
+        ("open schema", "[[guard]]\nschema = \"./lax.json\"\n"),
+        ("unknown keyword", "[[guard]]\nschema = \"./typo.json\"\n"),
+        (
+            "the same guard twice",
+            "[[guard]]\nschema = \"security-incident-update\"\n[[guard]]\nschema = \"security-incident-update\"\n",
+        ),
+        ("no guard", "guard = []\n"),
+        ("a route that writes", "[[route]]\nmethods = [\"PATCH\"]\npath = \"/{version}/users/{id}\"\n"),
+        ("a route without a version", "[[route]]\nmethods = [\"GET\"]\npath = \"/users/{id}\"\n"),
+        ("unknown cloud", "[upstream]\ncloud = \"us-gov\"\n"),
+        ("cloud and URL", "[upstream]\ncloud = \"global\"\nurl = \"https://graph.example\"\n"),
+        ("cloud without the update", "[upstream]\ncloud = \"china\"\n"),
+        ("no URL", "[upstream]\nurl = \"graph.example\"\n"),
+        ("cleartext upstream", "[upstream]\nurl = \"http://192.0.2.1\"\n"),
+        ("cleartext listener", "[listen]\naddress = \"0.0.0.0:0\"\n"),
+        ("public URL", "[listen]\npublic_url = \"gateway.example\"\n"),
+        ("no certificates", "[upstream]\nurl = \"https://192.0.2.1\"\nroots = \"nothing.pem\"\n"),
+        ("depth", "[limits]\njson_depth = 0\n"),
+        (
+            "unknown protocol",
+            "[telemetry]\notlp = { endpoint = \"http://127.0.0.1:1\", protocol = \"http\" }\n",
+        ),
+        ("unknown log format", "[log]\nformat = \"xml\"\n"),
+    ] {
+        let file = folder.write("patchgate.toml", config);
+        let told = unstarted(&["run", "--admin", "127.0.0.1:0", "--config", &file]);
+        write!(text, "{name}\n  {}", folder.redacted(&told).replace('\n', "\n  ").trim_end()).expect("text");
+        text.push('\n');
+    }
+    assert_snapshot!("config-errors", text);
+}
+
+#[test]
+fn flags_of_run_are_named_where_they_are_wrong() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let mut text = String::new();
+    for args in [
+        &["--config", &folder.path("nothing.toml")][..],
+        &["--upstream", "gloabl"],
+        &["--upstream", "china"],
+        &["--upstream", "http://192.0.2.1"],
+        &["--log", "patchgate=loud"],
+        &["--listen", &address],
+        &["--admin", &address],
+        &["--listen", "0.0.0.0:0"],
+    ] {
+        let mut all = vec!["run"];
+        for (flag, free) in [("--listen", "127.0.0.1:0"), ("--admin", "127.0.0.1:0")] {
+            if !args.contains(&flag) {
+                all.extend([flag, free]);
+            }
+        }
+        all.extend(args);
+        let told = folder.redacted(&unstarted(&all)).replace(&address, "{taken}");
+        writeln!(text, "$ patchgate {}\n{}", args.join(" "), told.trim_end()).expect("text");
+    }
+    assert_snapshot!("run-errors", folder.redacted(&text).replace(&address, "{taken}"));
+}
+
+/// A process that is killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+#[test]
+fn emulate_serves_graph_and_ends_when_it_is_told_to() {
+    for signal in ["-TERM", "-INT"] {
+        let mut command = gateway::command(&["emulate", "--listen", "127.0.0.1:0"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut emulator = Running(command.spawn().expect("it starts"));
+        let mut stdout = BufReader::new(emulator.0.stdout.take().expect("output"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("the ready line");
+        let ready: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(ready["ready"], true);
+        let url = ready["listen"].as_str().expect("a URL").to_owned();
+        let address = url.trim_start_matches("http://").parse().expect("an address");
+        let answer = Connection::open(address).get("/v1.0/security/incidents/2972395", &[]);
+        assert_eq!((answer.status, answer.json()["id"].as_str()), (200, Some("2972395")));
+
+        let process = emulator.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &process]).status().expect("kill").success());
+        assert!(emulator.0.wait().expect("it ends").success(), "{signal}");
+        let (mut out, mut err) = (String::new(), String::new());
+        stdout.read_to_string(&mut out).expect("the output");
+        emulator.0.stderr.take().expect("errors").read_to_string(&mut err).expect("the errors");
+        assert_eq!(out, "", "one line for programs");
+        assert!(err.contains(&url), "and one for people: {err}");
+    }
+}
+
+#[test]
+#[ignore = "run and emulate take signals only after they said that they are ready: a signal between kills them"]
+fn a_process_that_is_ready_can_be_told_to_end() {
+    for args in [
+        &["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"][..],
+        &["emulate", "--listen", "127.0.0.1:0"],
+    ] {
+        // The signal comes right behind the line; a gap does not show each time.
+        for _ in 0..10 {
+            let mut command = gateway::command(args);
+            command.stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut process = Running(command.spawn().expect("it starts"));
+            let stdout = process.0.stdout.take().expect("output");
+            // A shell that is there already is faster than starting `kill`.
+            let mut killer = Command::new("sh");
+            killer.args(["-c", "read line; kill -TERM \"$0\"", &process.0.id().to_string()]).stdin(stdout);
+            assert!(killer.status().expect("a shell").success());
+            let status = process.0.wait().expect("it ends");
+            assert!(status.success(), "{}: {status}", args[0]);
+        }
+    }
+}
+
+#[test]
+fn a_faults_file_that_is_wrong_is_told_with_its_place() {
+    let folder = Folder::new();
+    let mut text = String::new();
+    for faults in
+        ["[[fault]]\nstatsu = 429\n", "[[fault]]\nmatch = { method = 1 }\nstatus = 429\n", "[[fault\n"]
+    {
+        let file = folder.write("faults.toml", faults);
+        let told = unstarted(&["emulate", "--listen", "127.0.0.1:0", "--faults", &file]);
+        text.push_str(&folder.redacted(&told));
+    }
+    let told = unstarted(&["emulate", "--listen", "127.0.0.1:0", "--faults", &folder.path("nothing.toml")]);
+    text.push_str(&folder.redacted(&told));
+    assert_snapshot!("faults-errors", text);
+}

@@ -1,0 +1,166 @@
+//! Requests that are well formed and refused before their body is of interest: routes, methods, credentials, headers, sizes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+
+use patchgate_tests::client::{Connection, TOKEN};
+use patchgate_tests::gateway::Gateway;
+use patchgate_tests::rows::{self, EDIT, INCIDENT};
+use patchgate_tests::upstream::Upstream;
+
+/// Fields of an answer that only some refusals have.
+const PARTICULAR: [&str; 4] = ["accept-encoding", "allow", "retry-after", "www-authenticate"];
+
+#[test]
+fn rows_hold_and_each_refusal_has_its_sentence() {
+    let rows = rows::read("requests.jsonl");
+    assert!(rows.len() >= 100, "rows were lost: {}", rows.len());
+    let mut said = BTreeMap::new();
+    for (row, answer) in rows::play(&rows) {
+        // What passed is the upstream's; what the HTTP parser refuses, and the answer to a HEAD, say nothing.
+        if row.bare || answer.status < 400 || answer.body.is_empty() {
+            continue;
+        }
+        let mut sentence = format!("{} {}\n  {}", answer.status, answer.code(), answer.message());
+        for name in PARTICULAR {
+            let field = answer.header(name).map(|value| format!("\n  {name}: {value}"));
+            sentence.push_str(&field.unwrap_or_default());
+        }
+        said.entry(sentence).or_insert(&row.id);
+    }
+    let said = said.iter().fold(String::new(), |mut text, (sentence, id)| {
+        writeln!(text, "{id}: {sentence}").expect("text");
+        text
+    });
+    insta::assert_snapshot!("refusals", said);
+}
+
+#[test]
+fn a_caller_that_asks_first_is_told_to_go_on_only_if_its_head_is_admitted() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::before(upstream.address);
+    let head = |kind: &str| {
+        format!(
+            "PATCH {INCIDENT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: {kind}\r\n\
+             Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            EDIT.len()
+        )
+    };
+    let mut connection = gateway.connect();
+    connection.send(head("application/json").as_bytes());
+    assert_eq!(connection.interim(), 100);
+    connection.send(EDIT.as_bytes());
+    assert_eq!(connection.receive().expect("an answer").status, 200);
+    assert_eq!(upstream.arrived().len(), 1);
+
+    let mut connection = gateway.connect();
+    connection.send(head("text/plain").as_bytes());
+    assert_eq!(connection.interim(), 415, "the body is not asked for");
+}
+
+#[test]
+fn a_refused_body_that_is_still_being_sent_does_not_hide_the_refusal() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::before(upstream.address);
+    let chunk = format!("{:x}\r\n{}\r\n", 64 * 1024, "x".repeat(64 * 1024));
+    for framing in [format!("Content-Length: {}", 2 * 1024 * 1024), "Transfer-Encoding: chunked".to_owned()] {
+        let mut connection = gateway.connect();
+        let head = format!(
+            "PATCH {INCIDENT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n\
+             {framing}\r\n\r\n"
+        );
+        connection.send(head.as_bytes());
+        // As clients do: everything is sent before the answer is looked for.
+        for _ in 0..32 {
+            if connection.try_send(chunk.as_bytes()).is_err() {
+                break;
+            }
+        }
+        let answer = connection.receive().expect("the refusal arrives");
+        assert_eq!((answer.status, answer.code().as_str()), (413, "RequestTooLarge"), "{framing}");
+    }
+    assert_eq!(upstream.arrived(), []);
+}
+
+#[test]
+fn a_connection_outlives_refusals() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::before(upstream.address);
+    let mut connection = gateway.connect();
+    assert_eq!(connection.get("/nope", &[]).status, 404);
+    assert_eq!(connection.patch(INCIDENT, &[("Content-Encoding", "gzip")], EDIT).status, 415);
+    assert_eq!(connection.patch(INCIDENT, &[], "{").status, 400);
+    let head = format!("HEAD {INCIDENT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    connection.send(head.as_bytes());
+    let answer = connection.receive_without_body().expect("an answer");
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, PATCH")));
+    // Had the answer to HEAD a body, it would stand where the next answer begins.
+    assert_eq!(connection.patch(INCIDENT, &[], EDIT).status, 200);
+    assert_eq!(upstream.arrived().len(), 1);
+}
+
+#[test]
+fn a_public_url_binds_the_host() {
+    let upstream = Upstream::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("patchgate.toml");
+    let text = format!(
+        "[listen]\npublic_url = \"https://Gateway.example:8443\"\n[upstream]\nurl = \"http://{}\"\n",
+        upstream.address
+    );
+    fs::write(&file, text).expect("the configuration");
+    let gateway = Gateway::start(&["--config", file.to_str().expect("a path")]);
+    let with_host = |host: &str| {
+        let mut connection = Connection::open(gateway.listen);
+        connection.send(
+            format!("GET {INCIDENT} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n").as_bytes(),
+        );
+        connection.receive().expect("an answer")
+    };
+    assert_eq!(with_host("gateway.EXAMPLE:8443").status, 200, "hosts have no case");
+    for host in ["gateway.example", "gateway.example:443", "evil.example:8443", "127.0.0.1:8443"] {
+        let answer = with_host(host);
+        assert_eq!((answer.status, answer.code().as_str()), (421, "MisdirectedRequest"), "{host}");
+    }
+    assert_eq!(upstream.arrived().len(), 1);
+}
+
+#[test]
+fn sizes_can_be_set() {
+    let upstream = Upstream::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("patchgate.toml");
+    let text = "[limits]\nbody = \"32B\"\ntarget_guard = \"64B\"\ntarget_read = \"80B\"\nheader_lines = 8\njson_depth = 1\n";
+    fs::write(&file, text).expect("the configuration");
+    let url = format!("http://{}", upstream.address);
+    let gateway = Gateway::start(&["--config", file.to_str().expect("a path"), "--upstream", &url]);
+    assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
+    assert_eq!(gateway.patch(INCIDENT, r#"{"assignedTo":"a long enough name"}"#).status, 413);
+    assert_eq!(gateway.patch(INCIDENT, r#"{"customTags":["a"]}"#).violations()[0].0, "tooDeep");
+    assert_eq!(gateway.get(&format!("{INCIDENT}?{}", "x".repeat(40))).status, 200);
+    assert_eq!(gateway.get(&format!("{INCIDENT}?{}", "x".repeat(50))).status, 414);
+    assert_eq!(gateway.patch(&format!("{INCIDENT}?{}", "x".repeat(40)), EDIT).status, 414);
+    assert_eq!(gateway.connect().patch(INCIDENT, &[("X", "1"); 5], EDIT).status, 431);
+    assert_eq!(upstream.arrived().len(), 2);
+}
+
+#[test]
+fn a_body_that_does_not_come_in_time_is_told_so() {
+    let upstream = Upstream::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("patchgate.toml");
+    fs::write(&file, "[timeouts]\nbody = \"50ms\"\n").expect("the configuration");
+    let url = format!("http://{}", upstream.address);
+    let gateway = Gateway::start(&["--config", file.to_str().expect("a path"), "--upstream", &url]);
+    let mut connection = gateway.connect();
+    let head = format!(
+        "PATCH {INCIDENT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n\
+         Content-Length: 19\r\n\r\n{{\"status\":"
+    );
+    connection.send(head.as_bytes());
+    let answer = connection.receive().expect("an answer");
+    assert_eq!((answer.status, answer.code().as_str()), (408, "RequestTimeout"));
+    assert!(connection.is_closed(), "what is left of the body must not be read as a request");
+    assert_eq!(upstream.arrived(), []);
+}
