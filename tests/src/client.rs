@@ -1,5 +1,6 @@
 //! A caller that controls each byte it sends.
 
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -85,10 +86,10 @@ impl Connection {
         let host = self.stream.peer_addr().expect("connected");
         let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
         for (name, value) in fields {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            _ = write!(text, "{name}: {value}\r\n");
         }
         if let Some(body) = body {
-            text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+            _ = write!(text, "Content-Length: {}\r\n\r\n{body}", body.len());
         } else {
             text.push_str("\r\n");
         }

@@ -1,4 +1,4 @@
-//! A collector: takes OTLP from a real socket, over HTTP or over gRPC, and keeps the spans.
+//! A collector: takes OTLP from a real socket, over HTTP or over gRPC, and keeps spans and metrics.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -18,9 +18,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, number_data_point};
 pub use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode as SpanStatus;
 use opentelemetry_proto::tonic::trace::v1::{self as otlp};
@@ -30,8 +33,9 @@ use serde_json::Value;
 /// How long a test waits for spans that should come; only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The method of OTLP's trace service.
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+/// Where spans and metrics are sent, over HTTP and over gRPC.
+const SPANS: [&str; 2] = ["/v1/traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"];
+const METRICS: [&str; 2] = ["/v1/metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"];
 
 /// A collector on a free port; it lives as long as the test's process.
 #[derive(Debug)]
@@ -75,6 +79,25 @@ pub struct Span {
     pub resource: BTreeMap<String, Value>,
 }
 
+/// A point of a metric as it was received.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// The name of the metric.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// The attributes.
+    pub attributes: BTreeMap<String, Value>,
+    /// The value; of a histogram, how many there were.
+    pub value: u64,
+    /// The bounds of a histogram.
+    pub bounds: Vec<f64>,
+    /// Whether the value is the change since the last one.
+    pub is_delta: bool,
+    /// The attributes of the process that it comes from.
+    pub resource: BTreeMap<String, Value>,
+}
+
 #[derive(Debug, Default)]
 struct Kept {
     received: Mutex<Received>,
@@ -84,6 +107,8 @@ struct Kept {
 #[derive(Debug, Default)]
 struct Received {
     spans: Vec<Span>,
+    /// Those of the last export.
+    points: Vec<Point>,
     raw: Vec<u8>,
 }
 
@@ -147,6 +172,23 @@ impl Collector {
         self.kept.lock().spans.clone()
     }
 
+    /// Waits until the points of the last export are what a test waits for, and returns them.
+    pub fn until_points(&self, enough: impl Fn(&[Point]) -> bool) -> Vec<Point> {
+        let received = self.kept.lock();
+        let (received, waited) = self
+            .kept
+            .more
+            .wait_timeout_while(received, PATIENCE, |received| !enough(&received.points))
+            .expect("no panic in the collector");
+        assert!(!waited.timed_out(), "these points came last, and not those wanted:\n{:#?}", received.points);
+        received.points.clone()
+    }
+
+    /// The points of the last export so far.
+    pub fn points(&self) -> Vec<Point> {
+        self.kept.lock().points.clone()
+    }
+
     /// Each byte of each export, lossily as text: where a secret would be found in whatever part of it.
     pub fn raw(&self) -> String {
         String::from_utf8_lossy(&self.kept.lock().raw).into_owned()
@@ -177,6 +219,51 @@ impl Span {
             attributes: attributes(span.attributes),
             resource: resource.clone(),
         }
+    }
+}
+
+impl Point {
+    fn all(metric: Metric, resource: &BTreeMap<String, Value>) -> Vec<Self> {
+        let delta = |temporality| temporality == i32::from(AggregationTemporality::Delta);
+        let point = |list, value, bounds, is_delta| Self {
+            name: metric.name.clone(),
+            unit: metric.unit.clone(),
+            attributes: attributes(list),
+            value,
+            bounds,
+            is_delta,
+            resource: resource.clone(),
+        };
+        let whole = |value: Option<number_data_point::Value>| match value {
+            Some(number_data_point::Value::AsInt(value)) => u64::try_from(value).expect("no negative number"),
+            other => panic!("a number of a kind that no metric has: {other:?}"),
+        };
+        match metric.data.expect("data") {
+            Data::Gauge(gauge) => {
+                let points = gauge.data_points.into_iter();
+                points.map(|p| point(p.attributes, whole(p.value), Vec::new(), false)).collect()
+            }
+            Data::Sum(sum) => {
+                let is_delta = delta(sum.aggregation_temporality);
+                let points = sum.data_points.into_iter();
+                points.map(|p| point(p.attributes, whole(p.value), Vec::new(), is_delta)).collect()
+            }
+            Data::Histogram(histogram) => {
+                let is_delta = delta(histogram.aggregation_temporality);
+                let points = histogram.data_points.into_iter();
+                points.map(|p| point(p.attributes, p.count, p.explicit_bounds, is_delta)).collect()
+            }
+            other => panic!("a metric of a kind that no metric is: {other:?}"),
+        }
+    }
+}
+
+/// `name{attribute=value,…} value`.
+impl Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attributes: Vec<String> =
+            self.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        write!(f, "{}{{{}}} {}", self.name, attributes.join(","), self.value)
     }
 }
 
@@ -214,28 +301,35 @@ async fn answer(
     protocol: Protocol,
     kept: Arc<Kept>,
 ) -> Result<Answer, Infallible> {
-    let (path, media_type) = match protocol {
-        Protocol::Http => ("/v1/traces", "application/x-protobuf"),
-        Protocol::Grpc => (EXPORT, "application/grpc"),
+    let (index, media_type) = match protocol {
+        Protocol::Http => (0, "application/x-protobuf"),
+        Protocol::Grpc => (1, "application/grpc"),
     };
+    let path = request.uri().path();
+    let spans = path == SPANS[index];
     let right = request.method() == Method::POST
-        && request.uri().path() == path
+        && (spans || path == METRICS[index])
         && request.headers().get(CONTENT_TYPE).is_some_and(|value| value == media_type);
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
     let message = body.ok().filter(|_| right).and_then(|body| match protocol {
         Protocol::Http => Some(body),
         Protocol::Grpc => framed(&body),
     });
-    let decoded = message.and_then(|message| {
-        let export = ExportTraceServiceRequest::decode(message.clone()).ok()?;
-        Some((export, message))
+    let taken = message.and_then(|message| {
+        if spans {
+            keep_spans(&kept, ExportTraceServiceRequest::decode(message.clone()).ok()?);
+        } else {
+            keep_points(&kept, ExportMetricsServiceRequest::decode(message.clone()).ok()?);
+        }
+        kept.lock().raw.extend_from_slice(&message);
+        kept.more.notify_all();
+        Some(())
     });
     let mut response = Response::new(UnsyncBoxBody::default());
-    let Some((export, message)) = decoded else {
+    if taken.is_none() {
         *response.status_mut() = StatusCode::BAD_REQUEST;
         return Ok(response);
-    };
-    keep(&kept, export, &message);
+    }
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     // An answer without fields is an empty message: nothing over HTTP, an empty frame and a status over gRPC.
     if protocol == Protocol::Grpc {
@@ -254,15 +348,24 @@ fn framed(body: &Bytes) -> Option<Bytes> {
     (*flag == 0 && usize::try_from(length).ok()? == message.len()).then_some(message)
 }
 
-fn keep(kept: &Kept, export: ExportTraceServiceRequest, message: &[u8]) {
+fn keep_spans(kept: &Kept, export: ExportTraceServiceRequest) {
     let mut received = kept.lock();
-    received.raw.extend_from_slice(message);
     for group in export.resource_spans {
         let resource = attributes(group.resource.map(|resource| resource.attributes).unwrap_or_default());
         let spans = group.scope_spans.into_iter().flat_map(|scope| scope.spans);
         received.spans.extend(spans.map(|span| Span::of(span, &resource)));
     }
-    kept.more.notify_all();
+}
+
+fn keep_points(kept: &Kept, export: ExportMetricsServiceRequest) {
+    let mut points = Vec::new();
+    for group in export.resource_metrics {
+        let resource = attributes(group.resource.map(|resource| resource.attributes).unwrap_or_default());
+        for metric in group.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
+            points.extend(Point::all(metric, &resource));
+        }
+    }
+    kept.lock().points = points;
 }
 
 fn attributes(list: Vec<KeyValue>) -> BTreeMap<String, Value> {

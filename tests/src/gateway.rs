@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::client::{Connection, Response};
 
@@ -22,6 +23,7 @@ pub struct Gateway {
     pub upstream: String,
     log: Option<JoinHandle<String>>,
     out: Option<JoinHandle<String>>,
+    folder: Option<TempDir>,
 }
 
 /// The path of the binary under test, for `Command`.
@@ -86,7 +88,24 @@ impl Gateway {
             stdout.read_to_string(&mut text).expect("standard output can be read");
             text
         });
-        Self { child, listen, admin, upstream, log: Some(log), out: Some(out) }
+        Self { child, listen, admin, upstream, log: Some(log), out: Some(out), folder: None }
+    }
+
+    /// The same with the text of a configuration.
+    pub fn configured(text: &str, args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("patchgate.toml");
+        std::fs::write(&file, text).expect("the configuration");
+        let mut all = vec!["--config", file.to_str().expect("a path")];
+        all.extend(args);
+        let mut gateway = Self::start(&all);
+        gateway.folder = Some(folder);
+        gateway
+    }
+
+    /// The folder of its configuration, where that is a file.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_ref().map(TempDir::path)
     }
 
     /// A gateway in front of `upstream`.

@@ -203,7 +203,9 @@ fn chunked(chunks: &[Text]) -> Vec<u8> {
 pub fn read(file: &str) -> Vec<Row> {
     let rows: Vec<Row> = lines(file);
     let mut ids = HashSet::new();
-    rows.iter().for_each(|row| assert!(ids.insert(&row.id), "{file}: two rows are called '{}'", row.id));
+    for row in &rows {
+        assert!(ids.insert(&row.id), "{file}: two rows are called '{}'", row.id);
+    }
     rows
 }
 
@@ -234,7 +236,9 @@ pub fn play(rows: &[Row]) -> Vec<(&Row, Response)> {
         match &row.open {
             Some(_) if faults.is_empty() => wrong.push(format!("{}: it holds now: remove 'open'", row.id)),
             Some(reason) => println!("open: {}: {reason}", row.id),
-            None => wrong.extend(faults.into_iter().map(|fault| format!("{}: {fault} ({})", row.id, row.why))),
+            None => {
+                wrong.extend(faults.into_iter().map(|fault| format!("{}: {fault} ({})", row.id, row.why)));
+            }
         }
         first.extend(answers.into_iter().next().map(|answer| (row, answer)));
     }
@@ -286,7 +290,9 @@ impl Row {
         } else {
             faults.push(format!("{} requests upstream, not {}", arrived.len(), self.arrives.len()));
         }
-        arrived.iter().for_each(|arrived| judge_arrived(arrived, upstream, &mut faults));
+        for arrived in arrived {
+            judge_arrived(arrived, upstream, &mut faults);
+        }
         faults
     }
 
@@ -336,7 +342,8 @@ fn judge_fields<'a>(
 /// What holds of each request that reaches the upstream, whatever came in.
 fn judge_arrived(arrived: &Arrived, upstream: SocketAddr, faults: &mut Vec<String>) {
     let path = arrived.target.split('?').next().unwrap_or_default();
-    let rest = ["/v1.0/security/incidents", "/beta/security/incidents"].iter().find_map(|p| path.strip_prefix(p));
+    let rest =
+        ["/v1.0/security/incidents", "/beta/security/incidents"].iter().find_map(|p| path.strip_prefix(p));
     let id = rest.map(|rest| rest.strip_prefix('/').unwrap_or(rest));
     if !id.is_some_and(|id| id.bytes().all(|b| b.is_ascii_digit())) {
         faults.push(format!("the target '{}' reached the upstream", arrived.target));

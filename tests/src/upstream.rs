@@ -2,12 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
 /// How long a test waits for a request that should arrive; only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The plainest answer.
+pub const PLAIN: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
 
 /// A request as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,16 +70,23 @@ pub type Answer = dyn Fn(&Arrived, &mut TcpStream) -> bool + Send + Sync;
 impl Upstream {
     /// One that answers each request with 200 and `{}`.
     pub fn start() -> Self {
-        Self::answering(|_, stream| {
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-            stream.write_all(answer).is_ok()
-        })
+        Self::saying(PLAIN)
     }
 
     /// One that answers with these bytes, and keeps the connection.
     pub fn saying(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::answering(move |_, stream| stream.write_all(&bytes).is_ok())
+    }
+
+    /// One that answers as [`start`](Self::start) does, each time it is told to go on.
+    pub fn waiting() -> (Self, Sender<()>) {
+        let (go, wait) = mpsc::channel();
+        let wait = Mutex::new(wait);
+        let upstream = Self::answering(move |_, stream| {
+            wait.lock().expect("no panic in the upstream").recv().is_ok() && stream.write_all(PLAIN).is_ok()
+        });
+        (upstream, go)
     }
 
     /// One that does as it is told.

@@ -515,7 +515,6 @@ fn emulate_serves_graph_and_ends_when_it_is_told_to() {
 }
 
 #[test]
-#[ignore = "run and emulate take signals only after they said that they are ready: a signal between kills them"]
 fn a_process_that_is_ready_can_be_told_to_end() {
     for args in [
         &["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"][..],

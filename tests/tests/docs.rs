@@ -41,7 +41,8 @@ fn the_readmes_curl_line_works_as_it_is_printed() {
 fn the_readme_opens_with_the_two_commands() {
     let readme = read("README.md");
     let block = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
-    let commands: Vec<&str> = block.lines().filter_map(|line| line.split('#').next()).map(str::trim).collect();
+    let commands: Vec<&str> =
+        block.lines().filter_map(|line| line.split('#').next()).map(str::trim).collect();
     assert_eq!(commands, ["cargo run --release", "cargo test --workspace"]);
 }
 
@@ -56,7 +57,10 @@ fn the_deployed_configuration_loads() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // Each key that is only shown as a comment is one that is known.
     let text = read("deploy/patchgate.toml");
-    let shown = text.replace("# [telemetry]", "[telemetry]").replace("# otlp", "otlp").replace("# insecure", "insecure");
+    let shown = text
+        .replace("# [telemetry]", "[telemetry]")
+        .replace("# otlp", "otlp")
+        .replace("# insecure", "insecure");
     let shown = shown.replace("# public_url", "public_url").replace("# roots", "roots");
     let full = folder.path().join("full.toml");
     fs::write(&full, shown).expect("a file");
@@ -67,8 +71,10 @@ fn the_deployed_configuration_loads() {
 /// Another resource is guarded by its schema and three lines of configuration, never by code.
 #[test]
 fn no_code_of_the_gateway_names_the_resource_that_it_guards_by_default() {
-    let mut open: Vec<PathBuf> =
-        ["model", "validator", "proxy"].iter().map(|name| repository().join("crates").join(name).join("src")).collect();
+    let mut open: Vec<PathBuf> = ["model", "validator", "proxy"]
+        .iter()
+        .map(|name| repository().join("crates").join(name).join("src"))
+        .collect();
     let mut seen = 0;
     while let Some(path) = open.pop() {
         if path.is_dir() {
@@ -94,8 +100,10 @@ fn no_code_of_the_gateway_names_the_resource_that_it_guards_by_default() {
 fn the_fixture_page_gives_the_shipped_schema() {
     let page = repository().join("tests/data/pages/security-incident-update.md");
     let clouds = "global,us-gov-l4,us-gov-l5";
-    let args = ["--version", "v1.0,beta", "--permission", "SecurityIncident.ReadWrite.All", "--cloud", clouds];
-    let output = command(&["schema", "derive", page.to_str().expect("a path")]).args(args).output().expect("it runs");
+    let args =
+        ["--version", "v1.0,beta", "--permission", "SecurityIncident.ReadWrite.All", "--cloud", clouds];
+    let output =
+        command(&["schema", "derive", page.to_str().expect("a path")]).args(args).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut derived: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let mut shipped: serde_json::Value =

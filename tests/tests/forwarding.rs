@@ -4,36 +4,19 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use patchgate_tests::client::{Connection, Response, TOKEN};
 use patchgate_tests::gateway::Gateway;
-use patchgate_tests::rows::{self, EDIT, INCIDENT, Text};
-use patchgate_tests::upstream::{Arrived, Upstream};
+use patchgate_tests::rows::{self, EDIT, INCIDENT, Request, Text};
+use patchgate_tests::upstream::{Arrived, PLAIN, Upstream};
 use serde::Deserialize;
-use tempfile::TempDir;
 
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-
-/// A configuration file in a folder that goes with it.
-fn configured(text: &str, upstream: &Upstream) -> (Gateway, TempDir) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("patchgate.toml");
-    std::fs::write(&file, text).expect("the configuration");
-    let url = format!("http://{}", upstream.address);
-    (Gateway::start(&["--config", file.to_str().expect("a path"), "--upstream", &url]), folder)
-}
-
-/// An upstream whose answers wait until they are let go; each tells when its request is there.
-fn waiting() -> (Upstream, Sender<()>) {
-    let (go, wait) = mpsc::channel();
-    let wait = Mutex::new(wait);
-    let upstream = Upstream::answering(move |_, stream| {
-        wait.lock().expect("one at a time").recv().is_ok() && stream.write_all(OK).is_ok()
-    });
-    (upstream, go)
+/// A gateway with a configuration.
+fn configured(text: &str, upstream: &Upstream) -> Gateway {
+    Gateway::configured(text, &["--upstream", &format!("http://{}", upstream.address)])
 }
 
 // The way there.
@@ -122,8 +105,12 @@ fn an_upstream_below_a_path_is_reached_there() {
     let upstream = Upstream::answering(|_, stream| {
         let host = stream.local_addr().expect("an address");
         let body = format!(r#"{{"@odata.nextLink":"http://{host}/graph/v1.0/security/incidents?$skip=2"}}"#);
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-            .is_ok()
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .is_ok()
     });
     let gateway = Gateway::start(&["--upstream", &format!("http://{}/graph/", upstream.address)]);
     assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
@@ -181,9 +168,13 @@ impl Row {
             out.extend(body.bytes());
         } else if let Some(chunks) = &self.chunks {
             out.extend(b"Transfer-Encoding: chunked\r\n\r\n");
-            chunks.iter().for_each(|chunk| out.extend(format!("{:x}\r\n{chunk}\r\n", chunk.len()).bytes()));
+            for chunk in chunks {
+                out.extend(format!("{:x}\r\n{chunk}\r\n", chunk.len()).bytes());
+            }
             out.extend(b"0\r\n");
-            self.trailers.iter().for_each(|(name, value)| out.extend(format!("{name}: {value}\r\n").bytes()));
+            for (name, value) in &self.trailers {
+                out.extend(format!("{name}: {value}\r\n").bytes());
+            }
             out.extend(b"\r\n");
         } else {
             out.extend(format!("\r\n{}", self.until_closed.as_deref().unwrap_or_default()).bytes());
@@ -212,7 +203,9 @@ impl Row {
             .filter(|(name, _)| kept(name))
             .collect();
         let said = |name: &str| expected.iter().any(|(known, _)| known == name);
-        let own = |name: &str| framing.contains(&name) || name == "patchgate-request-id" || (name == "date" && !said(name));
+        let own = |name: &str| {
+            framing.contains(&name) || name == "patchgate-request-id" || (name == "date" && !said(name))
+        };
         let lossy = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let mut found: Vec<(String, String)> =
             answer.headers.iter().filter(|(name, _)| !own(name)).cloned().collect();
@@ -254,7 +247,9 @@ fn an_answer_is_passed_on_as_it_comes() {
     let upstream = Upstream::answering(move |_, stream| {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
         let first = write!(stream, "{head}9\r\n[\"first\",\r\n").is_ok();
-        first && wait.lock().expect("one at a time").recv().is_ok() && write!(stream, "9\r\n\"second\"]\r\n0\r\n\r\n").is_ok()
+        first
+            && wait.lock().expect("one at a time").recv().is_ok()
+            && write!(stream, "9\r\n\"second\"]\r\n0\r\n\r\n").is_ok()
     });
     let gateway = Gateway::before(upstream.address);
     for method in ["PATCH", "GET"] {
@@ -277,8 +272,14 @@ fn an_answer_that_breaks_off_is_not_made_whole() {
     for (answer, chunked) in [
         ("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nonly this", false),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n", true),
-        ("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n", true),
-        ("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\nzz\r\n", true),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n",
+            true,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\nzz\r\n",
+            true,
+        ),
     ] {
         let upstream = Upstream::answering(move |_, stream| {
             _ = stream.write_all(answer.as_bytes());
@@ -309,7 +310,11 @@ fn a_coding_that_was_not_asked_for_is_refused_on_reads() {
     let coding = Arc::clone(&said);
     let upstream = Upstream::answering(move |_, stream| {
         let coding = *coding.lock().expect("a coding");
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{coding}Content-Length: 2\r\n\r\n{{}}").is_ok()
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{coding}Content-Length: 2\r\n\r\n{{}}"
+        )
+        .is_ok()
     });
     let gateway = Gateway::before(upstream.address);
     for (coding, read) in [
@@ -331,6 +336,35 @@ fn a_coding_that_was_not_asked_for_is_refused_on_reads() {
         // The answer to an edit has no links to follow: it passes as it is.
         assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200, "{coding:?}");
     }
+}
+
+#[test]
+fn an_answer_too_many_reaches_nobody() {
+    let upstream = Upstream::saying(
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nownHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother",
+    );
+    let gateway = Gateway::before(upstream.address);
+    let mut connection = gateway.connect();
+    for _ in 0..20 {
+        assert_eq!(connection.get(INCIDENT, &[]).text(), "own");
+        let answer = connection.patch(INCIDENT, &[], EDIT);
+        // What came too much may be noticed only when the connection is used again.
+        assert!(answer.text() == "own" || answer.code() == "OutcomeUnknown", "{}", answer.text());
+    }
+}
+
+#[test]
+fn a_caller_of_http_1_0_gets_no_chunks() {
+    let upstream = Upstream::saying(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    );
+    let gateway = Gateway::before(upstream.address);
+    let mut connection = gateway.connect();
+    connection
+        .send(format!("GET {INCIDENT} HTTP/1.0\r\nHost: a\r\nAuthorization: Bearer x\r\n\r\n").as_bytes());
+    let answer = connection.receive().expect("an answer");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "{}"));
+    assert_eq!(answer.header("transfer-encoding"), None);
 }
 
 // Links.
@@ -375,15 +409,14 @@ fn links_get_the_origin_under_which_the_caller_came_and_all_else_stays() {
              \"@odata.deltaLink\":\"https:\\/\\/other.example\\/v1.0\" }}"
         );
         // A byte at a time: links may be cut anywhere.
-        let mut out = String::from("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n");
-        if request.header("client-request-id") == Some("whole") {
-            out.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+        let framed = if request.header("client-request-id") == Some("whole") {
+            format!("Content-Length: {}\r\n\r\n{body}", body.len())
         } else {
-            out.push_str("Transfer-Encoding: chunked\r\n\r\n");
-            body.chars().for_each(|c| out.push_str(&format!("1\r\n{c}\r\n")));
-            out.push_str("0\r\n\r\n");
-        }
-        stream.write_all(out.as_bytes()).is_ok()
+            let chunks: Vec<String> = body.chars().map(|c| format!("1\r\n{c}\r\n")).collect();
+            format!("Transfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", chunks.concat())
+        };
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n";
+        write!(stream, "{head}{framed}").is_ok()
     });
     let up = format!("http://{}", upstream.address);
     let expected = |here: &str| {
@@ -402,7 +435,7 @@ fn links_get_the_origin_under_which_the_caller_came_and_all_else_stays() {
         connection.receive().expect("an answer").text()
     };
     let gateway = Gateway::before(upstream.address);
-    let (public, _folder) = configured("[listen]\npublic_url = \"https://gateway.example/\"\n", &upstream);
+    let public = configured("[listen]\npublic_url = \"https://gateway.example/\"\n", &upstream);
     for how in ["whole", "bytes"] {
         assert_eq!(read(&gateway, "tool.internal:8080", how), expected("http://tool.internal:8080"));
         assert_eq!(read(&public, "gateway.example", how), expected("https://gateway.example"));
@@ -423,7 +456,13 @@ fn an_upstream_that_is_down_got_nothing() {
 
 #[test]
 fn an_edit_without_a_whole_answer_is_sent_once_and_its_outcome_unknown() {
-    for answer in ["", "HTTP/1.1 200 O", "HTTP/1.1 200 OK\r\nContent-Le", "nonsense\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"] {
+    for answer in [
+        "",
+        "HTTP/1.1 200 O",
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        "nonsense\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\n",
+    ] {
         let upstream = Upstream::answering(move |_, stream| {
             _ = stream.write_all(answer.as_bytes());
             false
@@ -442,7 +481,7 @@ fn an_edit_without_a_whole_answer_is_sent_once_and_its_outcome_unknown() {
 fn an_upstream_that_does_not_answer_in_time() {
     // It reads until the gateway gives up.
     let upstream = Upstream::answering(|_, stream| stream.read(&mut [0]).is_ok_and(|count| count > 0));
-    let (gateway, _folder) = configured("[timeouts]\nanswer = \"100ms\"\n", &upstream);
+    let gateway = configured("[timeouts]\nanswer = \"100ms\"\n", &upstream);
     let edit = gateway.patch(INCIDENT, EDIT);
     assert_eq!((edit.status, edit.code().as_str()), (502, "OutcomeUnknown"));
     let read = gateway.get(INCIDENT);
@@ -455,7 +494,7 @@ fn a_kept_connection_that_was_closed_costs_nothing() {
     let (closed, wait) = mpsc::channel();
     let closed = Mutex::new(closed);
     let upstream = Upstream::answering(move |_, stream| {
-        _ = stream.write_all(OK);
+        _ = stream.write_all(PLAIN);
         end_and_wait_until_it_came(stream);
         _ = closed.lock().expect("one at a time").send(());
         false
@@ -477,7 +516,8 @@ fn end_and_wait_until_it_came(stream: &mut TcpStream) {
     if cfg!(target_os = "linux") {
         let ends = format!(":{:04X} 0100007F:{:04X} ", ends.0.port(), ends.1.port());
         // Established, or the end is sent and not acknowledged.
-        let under_way = |table: &str| ["01", "04"].iter().any(|state| table.contains(&format!("{ends}{state}")));
+        let under_way =
+            |table: &str| ["01", "04"].iter().any(|state| table.contains(&format!("{ends}{state}")));
         while under_way(&std::fs::read_to_string("/proc/net/tcp").expect("the connections")) {
             thread::yield_now();
         }
@@ -490,7 +530,7 @@ fn end_and_wait_until_it_came(stream: &mut TcpStream) {
 fn an_edit_is_never_sent_twice_however_a_kept_connection_ends() {
     // Closed without telling anybody when: some edits meet a connection that is just going away.
     let upstream = Upstream::answering(|_, stream| {
-        _ = stream.write_all(OK);
+        _ = stream.write_all(PLAIN);
         false
     });
     let gateway = Gateway::before(upstream.address);
@@ -510,15 +550,15 @@ fn an_edit_is_never_sent_twice_however_a_kept_connection_ends() {
 
 #[test]
 fn a_caller_who_hangs_up_changes_nothing_about_its_edit() {
-    let (upstream, go) = waiting();
+    let (upstream, go) = Upstream::waiting();
     let gateway = Gateway::before(upstream.address);
     let mut connection = gateway.connect();
-    connection.send(edit_bytes().as_bytes());
+    connection.send(&Request::default().bytes());
     upstream.wait_for(1);
     drop(connection);
     // With unread bytes in its buffer a socket is closed by a reset instead.
     let mut connection = gateway.connect();
-    connection.send(format!("GET /nope HTTP/1.1\r\nHost: a\r\n\r\n{}", edit_bytes()).as_bytes());
+    connection.send(&[b"GET /nope HTTP/1.1\r\nHost: a\r\n\r\n", &*Request::default().bytes()].concat());
     upstream.wait_for(2);
     drop(connection);
 
@@ -532,13 +572,33 @@ fn a_caller_who_hangs_up_changes_nothing_about_its_edit() {
 }
 
 #[test]
+fn a_read_ends_with_its_caller() {
+    let (ended, end) = mpsc::channel();
+    let ended = Mutex::new(ended);
+    // It says nothing, and tells when the gateway gives the connection up.
+    let upstream = Upstream::answering(move |_, stream| {
+        let given_up = stream.read(&mut [0]).is_ok_and(|count| count == 0);
+        _ = ended.lock().expect("one at a time").send(given_up);
+        false
+    });
+    let gateway = Gateway::before(upstream.address);
+    let mut connection = gateway.connect();
+    // The answer to the first is left unread: so the connection is closed by a reset.
+    let read = format!("GET {INCIDENT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\n\r\n");
+    connection.send(format!("GET /nope HTTP/1.1\r\nHost: a\r\n\r\n{read}").as_bytes());
+    upstream.wait_for(1);
+    drop(connection);
+    assert!(end.recv().expect("the upstream lives"), "the gateway closed its connection");
+}
+
+#[test]
 fn an_edit_whose_body_never_came_whole_is_not_sent() {
     let upstream = Upstream::start();
     let gateway = Gateway::before(upstream.address);
-    let text = edit_bytes();
+    let whole = Request::default().bytes();
     for cut in [1, EDIT.len()] {
         let mut connection = gateway.connect();
-        connection.send(&text.as_bytes()[..text.len() - cut]);
+        connection.send(&whole[..whole.len() - cut]);
         drop(connection);
     }
     let (status, _) = gateway.stop();
@@ -548,13 +608,13 @@ fn an_edit_whose_body_never_came_whole_is_not_sent() {
 
 #[test]
 fn a_caller_who_has_said_everything_still_gets_its_answer() {
-    let (upstream, go) = waiting();
+    let (upstream, go) = Upstream::waiting();
     let gateway = Gateway::before(upstream.address);
     for method in ["PATCH", "GET"] {
         let mut connection = gateway.connect();
-        let text = edit_bytes();
+        let edit = Request::default().bytes();
         let read = format!("GET {INCIDENT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\n\r\n");
-        connection.send(if method == "PATCH" { text.as_bytes() } else { read.as_bytes() });
+        connection.send(if method == "PATCH" { &edit } else { read.as_bytes() });
         connection.half_close();
         upstream.wait_for(if method == "PATCH" { 1 } else { 2 });
         go.send(()).expect("the upstream waits");
@@ -571,7 +631,7 @@ fn connections_are_kept_on_both_sides() {
     let upstream = Upstream::answering(move |_, stream| {
         let new = seen.lock().expect("ports").insert(stream.peer_addr().expect("an address").port());
         count.fetch_add(usize::from(new), Ordering::SeqCst);
-        stream.write_all(OK).is_ok()
+        stream.write_all(PLAIN).is_ok()
     });
     let gateway = Gateway::before(upstream.address);
     let mut connection = gateway.connect();
@@ -606,12 +666,4 @@ fn many_callers_at_once_get_each_its_own_answer() {
     });
     let bodies: HashSet<String> = upstream.arrived().iter().map(Arrived::text).collect();
     assert_eq!((upstream.arrived().len(), bodies.len()), (400, 400));
-}
-
-fn edit_bytes() -> String {
-    format!(
-        "PATCH {INCIDENT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{EDIT}",
-        EDIT.len()
-    )
 }

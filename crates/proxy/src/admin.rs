@@ -1,17 +1,20 @@
-//! The admin listener: health. Loopback unless configured otherwise.
+//! The admin listener: health and metrics. Loopback unless configured otherwise.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+
+use crate::telemetry::prometheus::{self, Scrape};
 
 /// What the admin listener tells.
 #[derive(Debug, Default)]
@@ -26,17 +29,17 @@ impl Health {
     }
 }
 
-/// Serves health for ever: `/healthz` (alive) and `/readyz` (accepts requests, and will go on to).
-pub async fn serve(listener: TcpListener, health: Arc<Health>) {
+/// Serves for ever: `/healthz` (alive), `/readyz` (accepts requests, and will go on to), `/metrics` (for Prometheus).
+pub async fn serve(listener: TcpListener, health: Arc<Health>, scrape: Scrape) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
         };
-        let health = Arc::clone(&health);
+        let (health, scrape) = (Arc::clone(&health), scrape.clone());
         tokio::spawn(async move {
             let service = service_fn(|request: Request<Incoming>| {
-                let answer = answer(&health, &request);
+                let answer = answer(&health, &scrape, &request);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let served = http1::Builder::new()
@@ -49,14 +52,19 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>) {
     }
 }
 
-fn answer<B>(health: &Health, request: &Request<B>) -> Response<Full<Bytes>> {
+fn answer<B>(health: &Health, scrape: &Scrape, request: &Request<B>) -> Response<Full<Bytes>> {
+    if matches!((request.method(), request.uri().path()), (&Method::GET | &Method::HEAD, "/metrics")) {
+        let mut response = Response::new(Full::new(Bytes::from(scrape.text())));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(prometheus::MEDIA_TYPE));
+        return response;
+    }
     let (status, text) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "alive\n"),
         (&Method::GET | &Method::HEAD, "/readyz") if health.draining.load(Ordering::Relaxed) => {
             (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
         }
         (&Method::GET | &Method::HEAD, "/readyz") => (StatusCode::OK, "ready\n"),
-        (_, "/healthz" | "/readyz") => (StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
+        (_, "/healthz" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
         _ => (StatusCode::NOT_FOUND, "this listener has /healthz and /readyz\n"),
     };
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));

@@ -30,6 +30,7 @@ use crate::listen::io::Patience;
 use crate::listen::load::{Load, Most};
 use crate::ruleset::Ruleset;
 use crate::ruleset::build::{self, BuildError};
+use crate::telemetry::metrics::{Instruments, Metrics};
 use crate::telemetry::traces::Traces;
 use crate::upstream::client::{Client, Deadlines};
 use crate::upstream::origin::OriginError;
@@ -45,6 +46,8 @@ pub struct Worker {
     pub upstream: Upstream,
     /// Makes spans.
     pub traces: Traces,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
     /// Which requests get a log line.
     pub log_requests: LogRequests,
     /// The base URL that callers use, if it is configured.
@@ -115,7 +118,7 @@ pub enum StartError {
 }
 
 /// Binds, builds and starts everything; callers are accepted when this returns.
-pub fn start(config: &Config, traces: &Traces) -> Result<Gateway, StartError> {
+pub fn start(config: &Config, traces: &Traces, instruments: &Instruments) -> Result<Gateway, StartError> {
     let rules = Arc::new(ArcSwap::from_pointee(build::build(config, Generation(1))?));
     let planned = upstream(config)?;
     let tls = match &planned {
@@ -151,12 +154,16 @@ pub fn start(config: &Config, traces: &Traces) -> Result<Gateway, StartError> {
         buffered: config.limits.buffered.0,
     });
     let (ended, drained) = mpsc::unbounded_channel();
+    let mut clients = Vec::with_capacity(count);
     for number in 0..count {
-        let client = Client::new(Arc::clone(&origin), tls.clone(), deadlines);
+        let client = Arc::new(Client::new(Arc::clone(&origin), tls.clone(), deadlines));
+        let metrics = Arc::new(instruments.for_worker());
+        clients.push(Arc::clone(&client));
         let worker = Worker {
             rules: Arc::clone(&rules),
-            upstream: Upstream::new(Arc::clone(&origin), client),
+            upstream: Upstream::new(Arc::clone(&origin), client, Arc::clone(&metrics)),
             traces: traces.clone(),
+            metrics,
             log_requests: config.log.requests,
             public_url: config.listen.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             address,
@@ -171,6 +178,7 @@ pub fn start(config: &Config, traces: &Traces) -> Result<Gateway, StartError> {
         };
         work(number, worker, listener.try_clone()?, draining.clone(), ended.clone())?;
     }
+    instruments.watch(&load, clients, Arc::clone(&rules));
     Ok(Gateway { address, upstream: origin, embedded, rules, drain, workers: count, drained })
 }
 

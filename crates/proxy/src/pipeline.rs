@@ -6,6 +6,7 @@
 //! A refusal leaves at the step that finds it. Steps never call steps.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::{CONNECTION, HOST};
 use http::{HeaderValue, Request, Response};
@@ -20,7 +21,7 @@ use crate::head::{Head, Target};
 use crate::listen::io::Line;
 use crate::reply::{Reply, UnderWay};
 use crate::ruleset::{Admitted, Ruleset};
-use crate::telemetry::events::{self, Told};
+use crate::telemetry::events::{self, Answered, Told};
 use crate::telemetry::traces::{Entrance, Trace};
 use crate::upstream::Answer;
 use crate::{body, caller, respond};
@@ -35,6 +36,7 @@ pub async fn handle(
     last: bool,
     request: Request<Incoming>,
 ) -> Response<Reply> {
+    let begun = Instant::now();
     let framed = line.begin();
     let counted = worker.load.begin();
     let placed = if counted.is_some() { Ok(()) } else { Err(Refusal::Overloaded) };
@@ -46,6 +48,7 @@ pub async fn handle(
         request_id: RequestId::from_uuid(Uuid::new_v7(uuid::Timestamp::now(NoContext))),
         generation: rules.generation(),
         resource: None,
+        schema: None,
         edit: None,
         allowed: false,
     };
@@ -70,14 +73,15 @@ pub async fn handle(
         }
     };
     let trace_id = trace.id();
-    events::request(
-        worker.log_requests,
-        &head,
-        &told,
-        trace_id.as_deref(),
-        response.status(),
-        refusal.as_ref(),
-    );
+    let answered = Answered {
+        head: &head,
+        told: &told,
+        trace_id: trace_id.as_deref(),
+        status: response.status(),
+        refusal: refusal.as_ref(),
+        took: begun.elapsed(),
+    };
+    events::answered(worker.log_requests, &worker.metrics, &answered);
     trace.end(&head, &entrance, &told, response.status(), refusal.as_ref());
     if last {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -108,15 +112,16 @@ async fn way(
             }
         }
         Admitted::Edit(admitted) => {
-            let mut held = worker.load.hold();
-            let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut held).await?;
+            told.schema = Some(Arc::clone(admitted.schema()));
+            let mut kept = worker.load.hold();
+            let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept).await?;
             let edit = admitted.decide(&bytes)?;
             told.allowed = true;
             told.edit = Some(edit.clone());
             // In a task of its own: the edit is sent and its answer awaited, even if the caller is gone.
             let (sending, trace) = (Arc::clone(worker), trace.for_task());
             let exchange = worker.tasks.spawn(async move {
-                let _held = held;
+                let _kept = kept;
                 sending.upstream.forward(edit, admitted.headers(), &trace).await
             });
             // A task that did not end by itself has sent who knows what.

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use patchgate_emulator::{Emulator, Faults};
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::signals::Signals;
 use super::{Failed, Outcome, print, say};
 use crate::gateway;
 use crate::telemetry::logs;
@@ -47,22 +47,20 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
             Emulator::with_faults(faults)
         }
     };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::new()?
+    };
     let listener = gateway::bind(args.listen, "--listen")?;
     let address = listener.local_addr()?;
     say(&format!("the embedded Graph listens on http://{address}"));
     if !io::stdout().is_terminal() {
         print(&format!("{{\"ready\":true,\"listen\":\"http://{address}\"}}\n"))?;
     }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let end = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        emulator.serve(tokio::net::TcpListener::from_std(listener)?, end).await;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        emulator.serve(listener, async move { signals.next().await }).await;
         io::Result::Ok(())
     })?;
     Ok(Outcome::Done)

@@ -7,6 +7,7 @@ mod check;
 mod emulate;
 mod run;
 mod schema;
+mod signals;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

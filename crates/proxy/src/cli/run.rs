@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::signals::Signals;
 use super::{Failed, Outcome, print, say};
 use crate::admin::{self, Health};
 use crate::config::Config;
 use crate::gateway::{self, Gateway};
 use crate::telemetry::logs;
-use crate::telemetry::otlp::Exporter;
-use crate::telemetry::traces::Traces;
+use crate::telemetry::prometheus::Scrape;
+use crate::telemetry::providers::Providers;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,12 +70,16 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     // One provider for everything in the process that speaks TLS, exporters included. It is installed once.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
-    let exporter = Exporter::start(config.telemetry.otlp.as_ref())?;
-    let traces = Traces::new(exporter.as_ref().map(Exporter::provider));
+    let telemetry = Providers::start(config.telemetry.otlp.as_ref())?;
     let admin = gateway::bind(config.admin.address, "--admin (admin.address)")?;
     let admin_address = admin.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let gateway = gateway::start(&config, &traces)?;
+    // Before anybody is told that it is ready: a signal that comes then must be heard.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new()?
+    };
+    let gateway = gateway::start(&config, &telemetry.traces(), &telemetry.instruments())?;
 
     banner(&gateway, admin_address);
     if !io::stdout().is_terminal() {
@@ -87,10 +91,8 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         };
         print(&format!("{}\n", serde_json::to_string(&line)?))?;
     }
-    let ended = runtime.block_on(serve(&config, gateway, admin))?;
-    if let Some(exporter) = exporter {
-        exporter.shutdown();
-    }
+    let ended = runtime.block_on(serve(&config, gateway, admin, telemetry.scrape(), signals))?;
+    telemetry.shutdown();
     match ended {
         Ended::Drained => Ok(Outcome::Done),
         Ended::Late => Err(Failed(format!(
@@ -112,11 +114,16 @@ enum Ended {
 
 /// Serves until a signal, then drains: readiness fails at once; requests are served on for the delay, each answer closing
 /// its connection; then what is under way may finish. A second signal ends it at once.
-async fn serve(config: &Config, mut gateway: Gateway, admin: std::net::TcpListener) -> io::Result<Ended> {
+async fn serve(
+    config: &Config,
+    mut gateway: Gateway,
+    admin: std::net::TcpListener,
+    scrape: Scrape,
+    mut signals: Signals,
+) -> io::Result<Ended> {
     let health = Arc::new(Health::default());
     let admin = tokio::net::TcpListener::from_std(admin)?;
-    tokio::spawn(admin::serve(admin, Arc::clone(&health)));
-    let mut signals = Signals::new()?;
+    tokio::spawn(admin::serve(admin, Arc::clone(&health), scrape));
     signals.next().await;
     health.drain();
     let deadline = config.timeouts.drain.0;
@@ -130,25 +137,6 @@ async fn serve(config: &Config, mut gateway: Gateway, admin: std::net::TcpListen
         result = tokio::time::timeout(deadline, drained) => result.map_or(Ended::Late, |()| Ended::Drained),
         () = signals.next() => Ended::Hurried,
     })
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// What is running, for people.

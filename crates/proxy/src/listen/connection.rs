@@ -18,6 +18,7 @@ use super::load::Connected;
 use super::wire::Phase;
 use crate::gateway::Worker;
 use crate::pipeline;
+use crate::telemetry::metrics::ParserRefusal;
 use crate::telemetry::traces::Entrance;
 
 /// hyper's own limits stand above ours: what passes them is refused by the gateway, in Graph's envelope.
@@ -73,6 +74,14 @@ pub(super) async fn serve(
     };
     if let Err(error) = result {
         tracing::debug!(%error, "connection of a caller ended");
+        if error.is_parse_too_large() {
+            worker.metrics.parser_refused(ParserRefusal::TooLarge);
+        } else if error.is_parse() {
+            worker.metrics.parser_refused(ParserRefusal::Malformed);
+        }
+    }
+    if let Some(why) = line.late() {
+        worker.metrics.closed(why);
     }
     if matches!(line.phase(), Phase::Body | Phase::Lost) {
         line.linger(LINGER_BYTES, LINGER).await;

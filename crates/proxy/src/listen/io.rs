@@ -14,7 +14,7 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::wire::{Phase, Verdict, Wire};
 use crate::shared_stream::SharedStream;
+use crate::telemetry::metrics::Closed;
 
 /// How long a connection may wait for what.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +45,7 @@ pub struct Line {
     wire: Mutex<Wire>,
     busy: AtomicBool,
     closing: AtomicBool,
+    late: OnceLock<Closed>,
 }
 
 /// A connection's socket, as the parser sees it.
@@ -52,7 +54,8 @@ pub struct Socket {
     line: Arc<Line>,
     stream: SharedStream,
     patience: Patience,
-    waiting: Option<Phase>,
+    /// For what the deadline in `reading` stands: the phase, and behind how many heads.
+    waiting: Option<(Phase, u64)>,
     reading: Pin<Box<Sleep>>,
     writing: Option<Pin<Box<Sleep>>>,
 }
@@ -61,7 +64,7 @@ impl Line {
     /// A connection on which nothing has happened yet.
     pub fn new(stream: TcpStream) -> Arc<Self> {
         let (wire, busy, closing) = (Mutex::default(), AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { stream: Arc::new(stream), wire, busy, closing })
+        Arc::new(Self { stream: Arc::new(stream), wire, busy, closing, late: OnceLock::new() })
     }
 
     /// Begins the answer to a request; the verdict is that on its head.
@@ -78,6 +81,11 @@ impl Line {
     /// From now on the connection ends as soon as nothing has come that could be a request.
     pub fn close_when_idle(&self) {
         self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// The deadline that passed, if one did.
+    pub fn late(&self) -> Option<Closed> {
+        self.late.get().copied()
     }
 
     /// Where the caller is.
@@ -111,6 +119,11 @@ impl Line {
         _ = tokio::time::timeout(patience, drain).await;
     }
 
+    /// A deadline passed; the first one ends the connection.
+    fn end_late(&self, why: Closed) {
+        _ = self.late.set(why);
+    }
+
     fn wire(&self) -> std::sync::MutexGuard<'_, Wire> {
         self.wire.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -121,7 +134,7 @@ impl Socket {
     pub fn new(line: Arc<Line>, patience: Patience) -> Self {
         let reading = Box::pin(sleep(patience.first_byte));
         let stream = SharedStream(Arc::clone(&line.stream));
-        Self { line, stream, patience, waiting: Some(Phase::New), reading, writing: None }
+        Self { line, stream, patience, waiting: Some((Phase::New, 0)), reading, writing: None }
     }
 
     /// Nothing came: the connection's end, if it is to close; else its deadline.
@@ -130,24 +143,28 @@ impl Socket {
             self.waiting = None;
             return Poll::Pending;
         }
-        let phase = self.line.phase();
-        let patience = match phase {
+        let (phase, heads) = {
+            let wire = self.line.wire();
+            (wire.phase(), wire.heads())
+        };
+        let (patience, late) = match phase {
             Phase::New | Phase::Between if self.line.closing.load(Ordering::Relaxed) => {
                 return Poll::Ready(Ok(()));
             }
-            Phase::New => self.patience.first_byte,
-            Phase::Head => self.patience.header,
-            Phase::Between | Phase::Lost => self.patience.idle,
+            Phase::New => (self.patience.first_byte, Closed::FirstByte),
+            Phase::Head => (self.patience.header, Closed::Header),
+            Phase::Between | Phase::Lost => (self.patience.idle, Closed::Idle),
             Phase::Body => {
                 self.waiting = None;
                 return Poll::Pending;
             }
         };
-        if self.waiting != Some(phase) {
-            self.waiting = Some(phase);
+        if self.waiting != Some((phase, heads)) {
+            self.waiting = Some((phase, heads));
             self.reading.as_mut().reset(Instant::now() + patience);
         }
         ready!(self.reading.as_mut().poll(cx));
+        self.line.end_late(late);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -160,6 +177,7 @@ impl Socket {
         let idle = self.patience.idle;
         let deadline = self.writing.get_or_insert_with(|| Box::pin(sleep(idle)));
         ready!(deadline.as_mut().poll(cx));
+        self.line.end_late(Closed::Write);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

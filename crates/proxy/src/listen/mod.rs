@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::gateway::Worker;
+use crate::telemetry::metrics::Closed;
 use drain::Drain;
 
 /// How long accepting rests after an error that will not pass at once, such as descriptors used up.
@@ -56,13 +57,12 @@ pub async fn accept(worker: Arc<Worker>, listener: tokio::net::TcpListener, drai
 }
 
 fn serve(worker: &Arc<Worker>, stream: TcpStream, peer: SocketAddr, drain: &watch::Receiver<Drain>) {
-    match worker.load.connect(peer.ip()) {
-        Some(connected) => {
-            let connection = connection::serve(Arc::clone(worker), stream, peer, connected, drain.clone());
-            worker.tasks.spawn(connection);
-        }
-        None => tracing::debug!("a connection more than there may be was closed"),
-    }
+    let Some(connected) = worker.load.connect(peer.ip()) else {
+        tracing::debug!("a connection more than there may be was closed");
+        worker.metrics.closed(Closed::Limit);
+        return;
+    };
+    worker.tasks.spawn(connection::serve(Arc::clone(worker), stream, peer, connected, drain.clone()));
 }
 
 /// Errors of the connection that was being accepted; the next one is not affected.

@@ -38,6 +38,7 @@ pub enum Phase {
 pub struct Wire {
     state: State,
     verdicts: VecDeque<Verdict>,
+    heads: u64,
 }
 
 #[derive(Debug)]
@@ -62,7 +63,7 @@ enum Chunked {
 
 impl Default for Wire {
     fn default() -> Self {
-        Self { state: State::New, verdicts: VecDeque::new() }
+        Self { state: State::New, verdicts: VecDeque::new(), heads: 0 }
     }
 }
 
@@ -97,6 +98,11 @@ impl Wire {
         self.verdicts.pop_front().unwrap_or(Err(FramingFault::OutOfStep))
     }
 
+    /// How many heads have been seen whole.
+    pub fn heads(&self) -> u64 {
+        self.heads
+    }
+
     /// Where the connection is.
     pub fn phase(&self) -> Phase {
         match self.state {
@@ -117,6 +123,7 @@ impl Wire {
         };
         let rest = bytes.get(end - before..).unwrap_or_default();
         let framing = framing(head.get(..end).unwrap_or_default());
+        self.heads += 1;
         self.verdicts.push_back(framing.as_ref().map(|_| ()).map_err(|fault| *fault));
         (framing.unwrap_or(State::Lost), rest)
     }

@@ -26,7 +26,7 @@ pub enum BuildError {
     },
     /// No schema of that name ships with the gateway.
     #[error(
-        "guard.schema: no schema '{name}' ships with this binary{meant}; it has: {names}. A file is named with its path, such as './{name}.json'"
+        "guard.schema: no schema '{name}' ships with this binary{meant} It has: {names}. A file is named with its path, such as './{name}.json'"
     )]
     UnknownSchema {
         /// The name.
@@ -146,8 +146,7 @@ pub fn schema(name: &str, folder: &Path) -> Result<Schema, BuildError> {
         let unknown = || BuildError::UnknownSchema {
             name: name.to_owned(),
             meant: nearest(name, shipped::names())
-                .map(|meant| format!("; did you mean '{meant}'?"))
-                .unwrap_or_default(),
+                .map_or_else(|| ".".to_owned(), |meant| format!("; did you mean '{meant}'?")),
             names: shipped::names().collect::<Vec<_>>().join(", "),
         };
         shipped::text(name).ok_or_else(unknown)?.to_vec()

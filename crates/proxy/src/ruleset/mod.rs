@@ -155,6 +155,11 @@ impl AdmittedEdit {
         self.schema.check(self.resource.clone(), body, self.json_depth).map_err(Refusal::Violations)
     }
 
+    /// What its body is checked against.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
     /// The most bytes that its body may have.
     pub fn body_limit(&self) -> usize {
         self.body_limit

@@ -1,9 +1,13 @@
-//! What is said of a request: a closed set of facts, and one place that turns them into a log line.
+//! What is said of a request: a closed set of facts, and one place that turns them into metrics and a log line.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use patchgate_model::{Generation, Refusal, RequestId, Resource};
-use patchgate_validator::Edit;
+use patchgate_validator::{Edit, Schema};
 
+use super::metrics::Metrics;
 use crate::config::LogRequests;
 use crate::head::Head;
 
@@ -16,21 +20,39 @@ pub struct Told {
     pub generation: Generation,
     /// What its path names, if it names something.
     pub resource: Option<Resource>,
+    /// The schema that an edit is checked against, once its head was admitted.
+    pub schema: Option<Arc<Schema>>,
     /// The edit, if it was allowed.
     pub edit: Option<Edit>,
     /// Whether it was allowed.
     pub allowed: bool,
 }
 
-/// Writes the log line of a request, if it gets one.
-pub fn request(
-    which: LogRequests,
-    head: &Head,
-    told: &Told,
-    trace: Option<&str>,
-    status: StatusCode,
-    refusal: Option<&Refusal>,
-) {
+/// A request that was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// Its head.
+    pub head: &'a Head,
+    /// What is known of it.
+    pub told: &'a Told,
+    /// The id of its trace, if it has one.
+    pub trace_id: Option<&'a str>,
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// Why it was refused, or got no answer of Graph.
+    pub refusal: Option<&'a Refusal>,
+    /// From its head to that of the answer.
+    pub took: Duration,
+}
+
+/// Counts a request that was answered, and writes its log line, if it gets one.
+pub fn answered(which: LogRequests, metrics: &Metrics, answered: &Answered<'_>) {
+    metrics.answered(answered);
+    log(which, answered);
+}
+
+fn log(which: LogRequests, answered: &Answered<'_>) {
+    let Answered { head, told, trace_id, status, refusal, .. } = *answered;
     let wanted = match which {
         LogRequests::All => true,
         LogRequests::Refused => refusal.is_some(),
@@ -49,17 +71,7 @@ pub fn request(
     let (status, generation) = (status.as_u16(), told.generation.0);
     let Some(refusal) = refusal else {
         let fields = told.edit.as_ref().map(|edit| edit.field_names().collect::<Vec<_>>().join(" "));
-        tracing::info!(
-            request_id,
-            trace_id = trace,
-            method,
-            route,
-            resource,
-            status,
-            generation,
-            fields,
-            "passed"
-        );
+        tracing::info!(request_id, trace_id, method, route, resource, status, generation, fields, "passed");
         return;
     };
     let violations: Vec<String> =
@@ -67,15 +79,6 @@ pub fn request(
     let violations = (!violations.is_empty()).then(|| violations.join(", "));
     let code = refusal.code();
     tracing::info!(
-        request_id,
-        trace_id = trace,
-        method,
-        route,
-        resource,
-        status,
-        code,
-        generation,
-        violations,
-        "refused"
+        request_id, trace_id, method, route, resource, status, code, generation, violations, "refused"
     );
 }

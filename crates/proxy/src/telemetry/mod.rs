@@ -1,10 +1,14 @@
-//! What can be seen of the gateway: traces, and the process's own log.
+//! What can be seen of the gateway: traces, metrics, and the process's own log.
 //!
 //! INVARIANT: only names that a schema or the configuration knows, and ids, are ever said here; never a value of a body, a
 //! token or an address of a person.
 
 pub mod events;
 pub mod logs;
+pub mod metrics;
 pub mod otlp;
+pub mod prometheus;
+pub mod providers;
+mod telling;
 pub mod traces;
 mod variables;

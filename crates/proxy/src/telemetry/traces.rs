@@ -144,8 +144,10 @@ impl Trace {
                 span.set_attribute(KeyValue::new("patchgate.resource.id", id));
             }
         }
+        if let Some(schema) = &told.schema {
+            span.set_attribute(KeyValue::new("patchgate.schema", schema.name().to_owned()));
+        }
         if let Some(edit) = &told.edit {
-            span.set_attribute(KeyValue::new("patchgate.schema", edit.schema().name().to_owned()));
             span.set_attribute(strings("patchgate.edit.fields", edit.field_names()));
         }
         if let Some(refusal) = refusal {
@@ -210,7 +212,7 @@ fn strings<'a>(name: &'static str, values: impl Iterator<Item = &'a str>) -> Key
 }
 
 /// A method as the semantic conventions want it: one of a closed list.
-fn method(name: &str) -> &'static str {
+pub(super) fn method(name: &str) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "PATCH", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
     KNOWN.into_iter().find(|known| *known == name).unwrap_or(OTHER_METHOD)
 }

@@ -7,11 +7,44 @@ use http::Uri;
 
 use super::otlp::TelemetryError;
 
-/// Where traces go; the first that is set counts.
-const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
-const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
-const COMPRESSIONS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];
-const TIMEOUTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"];
+/// What is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// Spans.
+    Traces,
+    /// Metrics.
+    Metrics,
+}
+
+/// Variables of one kind: that of traces, that of metrics, and that of both; a signal's own wins.
+struct Names {
+    traces: &'static str,
+    metrics: &'static str,
+    all: &'static str,
+}
+
+const ENDPOINT: Names = Names {
+    traces: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    metrics: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    all: "OTEL_EXPORTER_OTLP_ENDPOINT",
+};
+const PROTOCOL: Names = Names {
+    traces: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    metrics: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    all: "OTEL_EXPORTER_OTLP_PROTOCOL",
+};
+const COMPRESSION: Names = Names {
+    traces: "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+    metrics: "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+    all: "OTEL_EXPORTER_OTLP_COMPRESSION",
+};
+const TIMEOUT: Names = Names {
+    traces: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    metrics: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
+    all: "OTEL_EXPORTER_OTLP_TIMEOUT",
+};
+const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+const TEMPORALITIES: [&str; 3] = ["cumulative", "delta", "lowmemory"];
 const SAMPLERS: [&str; 6] = [
     "always_on",
     "always_off",
@@ -24,12 +57,37 @@ const SAMPLERS: [&str; 6] = [
 /// A variable and what it says.
 pub(super) type Variable = (&'static str, String);
 
-/// Whether the variables switch traces off.
-pub(super) fn off() -> Result<bool, TelemetryError> {
+impl Signal {
+    /// Its path under the base URL of a collector.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Traces => "/v1/traces",
+            Self::Metrics => "/v1/metrics",
+        }
+    }
+
+    fn exporter(self) -> &'static str {
+        match self {
+            Self::Traces => "OTEL_TRACES_EXPORTER",
+            Self::Metrics => "OTEL_METRICS_EXPORTER",
+        }
+    }
+
+    fn find(self, names: &Names) -> Option<Variable> {
+        let own = match self {
+            Self::Traces => names.traces,
+            Self::Metrics => names.metrics,
+        };
+        set(own).or_else(|| set(names.all))
+    }
+}
+
+/// Whether the variables switch a signal off.
+pub(super) fn off(signal: Signal) -> Result<bool, TelemetryError> {
     if set("OTEL_SDK_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true")) {
         return Ok(true);
     }
-    match set("OTEL_TRACES_EXPORTER") {
+    match set(signal.exporter()) {
         None => Ok(false),
         Some((_, value)) if value == "otlp" => Ok(false),
         Some((_, value)) if value == "none" => Ok(true),
@@ -37,37 +95,66 @@ pub(super) fn off() -> Result<bool, TelemetryError> {
     }
 }
 
-/// Where traces go.
-pub(super) fn endpoint() -> Option<Variable> {
-    first(ENDPOINTS)
+/// Where a signal goes.
+pub(super) fn endpoint(signal: Signal) -> Option<Variable> {
+    signal.find(&ENDPOINT)
 }
 
-/// How traces are sent.
-pub(super) fn protocol() -> Option<Variable> {
-    first(PROTOCOLS)
+/// How a signal is sent.
+pub(super) fn protocol(signal: Signal) -> Option<Variable> {
+    signal.find(&PROTOCOL)
 }
 
 /// Refuses what the SDK would not understand.
-pub(super) fn check() -> Result<(), TelemetryError> {
-    if let Some(variable) =
-        set("OTEL_TRACES_SAMPLER").filter(|(_, value)| !SAMPLERS.contains(&value.as_str()))
-    {
-        return Err(wrong(
-            variable,
-            "one of always_on, always_off, traceidratio, and these with parentbased_",
-        ));
+pub(super) fn check(signal: Signal) -> Result<(), TelemetryError> {
+    match signal {
+        Signal::Traces => check_sampler()?,
+        Signal::Metrics => check_reader()?,
     }
-    let ratio = |text: &str| text.parse::<f64>().is_ok_and(|ratio| (0.0..=1.0).contains(&ratio));
-    if let Some(variable) = set("OTEL_TRACES_SAMPLER_ARG").filter(|(_, value)| !ratio(value)) {
-        return Err(wrong(variable, "the part of traces that is kept, from 0 to 1"));
+    let plain = match signal {
+        Signal::Traces => "'none': spans are sent as they are",
+        Signal::Metrics => "'none': metrics are sent as they are",
+    };
+    refuse(signal.find(&COMPRESSION), |value| value == "none", plain)?;
+    refuse(signal.find(&TIMEOUT), |value| value.parse::<u64>().is_ok(), "a number of milliseconds")
+}
+
+fn check_sampler() -> Result<(), TelemetryError> {
+    refuse(
+        set("OTEL_TRACES_SAMPLER"),
+        |value| SAMPLERS.contains(&value),
+        "one of always_on, always_off, traceidratio, and these with parentbased_",
+    )?;
+    refuse(
+        set("OTEL_TRACES_SAMPLER_ARG"),
+        |value| value.parse::<f64>().is_ok_and(|ratio| (0.0..=1.0).contains(&ratio)),
+        "the part of traces that is kept, from 0 to 1",
+    )
+}
+
+fn check_reader() -> Result<(), TelemetryError> {
+    refuse(
+        set(TEMPORALITY),
+        |value| TEMPORALITIES.iter().any(|known| known.eq_ignore_ascii_case(value)),
+        "one of cumulative, delta, lowmemory",
+    )?;
+    refuse(
+        set("OTEL_METRIC_EXPORT_INTERVAL"),
+        |value| value.parse::<u64>().is_ok_and(|interval| interval > 0),
+        "a number of milliseconds",
+    )
+}
+
+/// Refuses a variable that is set to what does not fit.
+fn refuse(
+    variable: Option<Variable>,
+    fits: impl FnOnce(&str) -> bool,
+    expected: &'static str,
+) -> Result<(), TelemetryError> {
+    match variable {
+        Some(variable) if !fits(&variable.1) => Err(wrong(variable, expected)),
+        _ => Ok(()),
     }
-    if let Some(variable) = first(COMPRESSIONS).filter(|(_, value)| value != "none") {
-        return Err(wrong(variable, "'none': spans are sent as they are"));
-    }
-    if let Some(variable) = first(TIMEOUTS).filter(|(_, value)| value.parse::<u64>().is_err()) {
-        return Err(wrong(variable, "a number of milliseconds"));
-    }
-    Ok(())
 }
 
 /// Whether this is the URL of a collector.
@@ -95,8 +182,4 @@ pub(super) fn wrong((name, value): Variable, expected: &'static str) -> Telemetr
 /// A variable that is set to something (the specification treats empty as unset).
 fn set(name: &'static str) -> Option<Variable> {
     env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (name, value))
-}
-
-fn first(names: [&'static str; 2]) -> Option<Variable> {
-    names.into_iter().find_map(set)
 }

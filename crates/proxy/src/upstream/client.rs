@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,8 @@ pub(super) type Response = http::Response<Incoming>;
 #[derive(Debug)]
 struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    stream: Arc<TcpStream>,
+    /// Held by the connection's own task alone, so that the socket closes when that ends.
+    stream: Weak<TcpStream>,
 }
 
 /// The most bytes of an answer that are read ahead of the caller.
@@ -167,6 +168,12 @@ impl Client {
         }
     }
 
+    /// The connections that could be used now.
+    pub fn idle(&self) -> usize {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.iter().filter(|kept| kept.connection.sender.is_ready()).count()
+    }
+
     async fn connect(&self) -> io::Result<Connection> {
         // Names are resolved on the runtime's blocking threads, and the addresses tried in turn.
         let connecting = TcpStream::connect((self.origin.host(), self.origin.port()));
@@ -184,7 +191,7 @@ impl Client {
             }
             (Some(_), None) => return Err(io::Error::other("no TLS configuration for an https upstream")),
         };
-        Ok(Connection { sender, stream })
+        Ok(Connection { sender, stream: Arc::downgrade(&stream) })
     }
 }
 
@@ -193,7 +200,8 @@ impl Connection {
     /// may not have heard yet. An edit that is sent then would have an unknown outcome for nothing.
     fn is_quiet(&self) -> bool {
         let mut nobody = Context::from_waker(Waker::noop());
-        self.sender.is_ready() && pin!(self.stream.readable()).poll(&mut nobody).is_pending()
+        let Some(stream) = self.stream.upgrade() else { return false };
+        self.sender.is_ready() && pin!(stream.readable()).poll(&mut nobody).is_pending()
     }
 }
 

@@ -13,30 +13,34 @@ mod request;
 pub mod roots;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use patchgate_model::Refusal;
+use patchgate_model::{Refusal, Resource};
 use patchgate_validator::Edit;
 
 pub use answer::{Answer, Body};
 pub use client::{Client, Failure, Sent};
 pub use links::Links;
 pub use origin::Origin;
+use request::Outgoing;
 
 use crate::ruleset::{AdmittedRead, Outbound};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{ClientSpan, Trace};
 
 /// A worker's way to Graph: its origin, and the connections of this worker.
 #[derive(Debug)]
 pub struct Upstream {
     origin: Arc<Origin>,
-    client: Client,
+    client: Arc<Client>,
+    metrics: Arc<Metrics>,
 }
 
 impl Upstream {
     /// A way with no connection yet.
-    pub fn new(origin: Arc<Origin>, client: Client) -> Self {
-        Self { origin, client }
+    pub fn new(origin: Arc<Origin>, client: Arc<Client>, metrics: Arc<Metrics>) -> Self {
+        Self { origin, client, metrics }
     }
 
     /// Sends an edit, once, and waits for the head of Graph's answer.
@@ -46,8 +50,7 @@ impl Upstream {
     pub async fn forward(&self, edit: Edit, headers: &Outbound, trace: &Trace) -> Result<Answer, Refusal> {
         let span = trace.client("PATCH", edit.resource(), &self.origin);
         let request = request::edit(&self.origin, &edit, headers, &span);
-        let sent = self.client.send(request).await;
-        observed(span, sent).map_err(|failure| match failure.sent {
+        self.exchange("PATCH", edit.resource(), request, span).await.map_err(|failure| match failure.sent {
             Sent::No => Refusal::UpstreamUnreachable,
             Sent::Maybe => Refusal::OutcomeUnknown,
         })
@@ -57,7 +60,8 @@ impl Upstream {
     pub async fn read(&self, read: &AdmittedRead, here: &str, trace: &Trace) -> Result<Answer, Refusal> {
         let span = trace.client("GET", read.resource(), &self.origin);
         let request = request::read(&self.origin, read, &span);
-        let answer = observed(span, self.client.send(request).await).map_err(|failure| match failure {
+        let sent = self.exchange("GET", read.resource(), request, span).await;
+        let answer = sent.map_err(|failure| match failure {
             Failure { sent: Sent::No, .. } => Refusal::UpstreamUnreachable,
             Failure { timed_out: true, .. } => Refusal::UpstreamTimeout,
             Failure { .. } => Refusal::UpstreamBroken,
@@ -69,19 +73,29 @@ impl Upstream {
         }
         Ok(with_links(answer, &self.origin, here))
     }
-}
 
-/// Ends the CLIENT span with what came of the exchange.
-fn observed(span: ClientSpan, result: Result<client::Response, Failure>) -> Result<Answer, Failure> {
-    match result {
-        Ok(response) => {
-            span.answered(response.status());
-            Ok(Answer::of(response))
-        }
-        Err(failure) => {
-            tracing::warn!(sent = ?failure.sent, reason = %failure.reason, "no answer from upstream");
-            span.failed(failure.kind());
-            Err(failure)
+    /// Sends; the CLIENT span ends with what came of it.
+    async fn exchange(
+        &self,
+        verb: &'static str,
+        resource: &Resource,
+        request: Outgoing,
+        span: ClientSpan,
+    ) -> Result<Answer, Failure> {
+        let begun = Instant::now();
+        let result = self.client.send(request).await;
+        let outcome = result.as_ref().map(client::Response::status).map_err(Failure::kind);
+        self.metrics.exchanged(verb, resource, &self.origin, outcome, begun.elapsed());
+        match result {
+            Ok(response) => {
+                span.answered(response.status());
+                Ok(Answer::of(response))
+            }
+            Err(failure) => {
+                tracing::warn!(sent = ?failure.sent, reason = %failure.reason, "no answer from upstream");
+                span.failed(failure.kind());
+                Err(failure)
+            }
         }
     }
 }

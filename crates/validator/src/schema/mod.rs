@@ -76,7 +76,8 @@ impl SchemaError {
 impl Schema {
     /// Loads a schema from its text: strict JSON, lint, compile, self-test.
     pub fn load(text: &[u8]) -> Result<Self, SchemaError> {
-        let document = json::parse(text, SCHEMA_DEPTH).map_err(|v| SchemaError::NotJson(v.message()))?;
+        let document = json::parse(text, SCHEMA_DEPTH)
+            .map_err(|v| SchemaError::NotJson(v.message().replace("the body", "the schema")))?;
         let value = document.value();
         lint::check(&value)?;
         let name = guard::name(&value)?;

@@ -1,0 +1,338 @@
+//! Metrics: how many requests, with which outcome, how long they took, and how much there is to do.
+//!
+//! INVARIANT: a label is a name of the configuration or of a schema, or comes from a list in this program: never text of a
+//! caller. What is counted for each request is bound to its labels the first time, so that later ones allocate nothing and
+//! look nothing up that other workers look up, too.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::StatusCode;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter, MeterProvider};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use patchgate_model::violation::{Violation, ViolationCode};
+use patchgate_model::{Refusal, Resource};
+
+use super::events::Answered;
+use super::traces;
+use crate::listen::load::Load;
+use crate::ruleset::Ruleset;
+use crate::upstream::{Client, Origin};
+
+/// The bounds that the semantic conventions advise for durations of HTTP, in seconds.
+const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// The instruments of the process.
+#[derive(Debug, Clone)]
+pub struct Instruments {
+    meter: Meter,
+    answers: Histogram<f64>,
+    exchanges: Histogram<f64>,
+    decisions: Counter<u64>,
+    violations: Counter<u64>,
+    parser_refusals: Counter<u64>,
+    closed: Counter<u64>,
+    throttled: Counter<u64>,
+}
+
+/// What one worker counts with.
+#[derive(Debug)]
+pub struct Metrics {
+    instruments: Instruments,
+    kept: Mutex<Kept>,
+}
+
+/// Why the gateway closed the connection of a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// No byte came in time.
+    FirstByte,
+    /// The rest of a head did not come in time.
+    Header,
+    /// No further request came in time.
+    Idle,
+    /// The caller took no bytes in time.
+    Write,
+    /// There were as many connections as there may be.
+    Limit,
+}
+
+/// Why the parser refused a request by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParserRefusal {
+    /// It is no HTTP/1.1.
+    Malformed,
+    /// Its head is larger than the parser takes.
+    TooLarge,
+}
+
+/// What was bound so far.
+#[derive(Debug, Default)]
+struct Kept {
+    answers: Series<AnswerLabels, (BoundHistogram<f64>, BoundCounter<u64>)>,
+    exchanges: Series<ExchangeLabels, BoundHistogram<f64>>,
+    violations: Series<ViolationCode, BoundCounter<u64>>,
+}
+
+/// The labels of an answer, besides its route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct AnswerLabels {
+    method: &'static str,
+    status: StatusCode,
+    code: Option<&'static str>,
+    allowed: bool,
+}
+
+/// The labels of an exchange with Graph, besides its route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ExchangeLabels {
+    verb: &'static str,
+    outcome: Result<StatusCode, &'static str>,
+}
+
+/// Bound instruments by a name, which may be none, and further labels.
+#[derive(Debug)]
+struct Series<L, B>(HashMap<Box<str>, Vec<(L, B)>>);
+
+impl Instruments {
+    /// Makes them.
+    pub fn new(provider: &SdkMeterProvider) -> Self {
+        let meter = provider.meter("patchgate");
+        let seconds = |name, description| {
+            let histogram = meter.f64_histogram(name).with_unit("s").with_description(description);
+            histogram.with_boundaries(SECONDS.to_vec()).build()
+        };
+        let counter = |name, unit, description| {
+            meter.u64_counter(name).with_unit(unit).with_description(description).build()
+        };
+        Self {
+            answers: seconds(
+                "http.server.request.duration",
+                "From the head of a request to that of its answer.",
+            ),
+            exchanges: seconds(
+                "http.client.request.duration",
+                "From the begin of an exchange with Graph to the head of its answer.",
+            ),
+            decisions: counter("patchgate.decisions", "{decision}", "Requests by what was decided."),
+            violations: counter("patchgate.violations", "{violation}", "What was wrong with bodies."),
+            parser_refusals: counter(
+                "patchgate.parser.refusals",
+                "{refusal}",
+                "Requests that the HTTP parser refused by itself.",
+            ),
+            closed: counter(
+                "patchgate.connections.closed",
+                "{connection}",
+                "Connections of callers that a deadline or a limit closed.",
+            ),
+            throttled: counter(
+                "patchgate.upstream.throttled",
+                "{response}",
+                "Answers of Graph with 429 or 503, which pass on.",
+            ),
+            meter,
+        }
+    }
+
+    /// For one worker.
+    pub fn for_worker(&self) -> Metrics {
+        Metrics { instruments: self.clone(), kept: Mutex::default() }
+    }
+
+    /// What is looked up when somebody wants to know.
+    pub fn watch(&self, load: &Arc<Load>, clients: Vec<Arc<Client>>, rules: Arc<ArcSwap<Ruleset>>) {
+        let gauge = |name, unit, description| {
+            self.meter.u64_observable_gauge(name).with_unit(unit).with_description(description)
+        };
+        let of_load = |name, unit, description, value: fn(&Load) -> usize| {
+            let load = Arc::clone(load);
+            gauge(name, unit, description)
+                .with_callback(move |observer| observer.observe(number(value(&load)), &[]))
+                .build();
+        };
+        of_load("patchgate.connections.open", "{connection}", "Connections of callers.", Load::connections);
+        of_load(
+            "patchgate.requests.in_flight",
+            "{request}",
+            "Requests that are being answered.",
+            Load::in_flight,
+        );
+        of_load("patchgate.buffered", "By", "Bytes of bodies that are held.", Load::buffered);
+        let idle = move || clients.iter().map(|client| client.idle()).sum();
+        gauge(
+            "patchgate.upstream.connections.idle",
+            "{connection}",
+            "Connections to Graph that wait for use.",
+        )
+        .with_callback(move |observer| observer.observe(number(idle()), &[]))
+        .build();
+        gauge("patchgate.ruleset.generation", "{generation}", "The ruleset of new requests, by its number.")
+            .with_callback(move |observer| observer.observe(rules.load().generation().0, &[]))
+            .build();
+    }
+}
+
+impl Metrics {
+    /// A request was answered.
+    pub fn answered(&self, answered: &Answered<'_>) {
+        let Answered { head, told, status, refusal, took, .. } = *answered;
+        let labels = AnswerLabels {
+            method: traces::method(head.method.as_str()),
+            status,
+            code: refusal.map(Refusal::code),
+            allowed: told.allowed,
+        };
+        let route = told.resource.as_ref().map(|resource| resource.route().template().as_str());
+        let mut kept = self.kept();
+        let bind = || self.bind_answers(route, labels);
+        kept.answers.with(route.unwrap_or_default(), labels, bind, |(durations, decisions)| {
+            durations.record(took.as_secs_f64());
+            decisions.add(1);
+        });
+        for violation in refusal.map(Refusal::violations).unwrap_or_default() {
+            let (field, code) = (field(violation), violation.code());
+            let bind = || self.bind_violations(field, code);
+            kept.violations.with(field, code, bind, |counter| counter.add(1));
+        }
+    }
+
+    /// An exchange with Graph ended: with the status of its answer, or without one.
+    pub fn exchanged(
+        &self,
+        verb: &'static str,
+        resource: &Resource,
+        origin: &Origin,
+        outcome: Result<StatusCode, &'static str>,
+        took: Duration,
+    ) {
+        let route = resource.route().template().as_str();
+        let labels = ExchangeLabels { verb, outcome };
+        let bind = || self.bind_exchanges(route, origin, labels);
+        self.kept().exchanges.with(route, labels, bind, |durations| durations.record(took.as_secs_f64()));
+        if let Ok(status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)) = outcome {
+            let labels = [route_label(route), status_label(status)];
+            self.instruments.throttled.add(1, &labels);
+        }
+    }
+
+    /// A connection was closed.
+    pub fn closed(&self, why: Closed) {
+        let reason = match why {
+            Closed::FirstByte => "first_byte",
+            Closed::Header => "header",
+            Closed::Idle => "idle",
+            Closed::Write => "write",
+            Closed::Limit => "limit",
+        };
+        self.instruments.closed.add(1, &[KeyValue::new("reason", reason)]);
+    }
+
+    /// The parser refused a request, which no other metric knows of.
+    pub fn parser_refused(&self, why: ParserRefusal) {
+        let reason = match why {
+            ParserRefusal::Malformed => "malformed",
+            ParserRefusal::TooLarge => "too_large",
+        };
+        self.instruments.parser_refusals.add(1, &[KeyValue::new("reason", reason)]);
+    }
+
+    fn bind_answers(
+        &self,
+        route: Option<&str>,
+        labels: AnswerLabels,
+    ) -> (BoundHistogram<f64>, BoundCounter<u64>) {
+        let AnswerLabels { method, status, code, allowed } = labels;
+        let mut duration = vec![KeyValue::new("http.request.method", method), status_label(status)];
+        let mut decision = vec![KeyValue::new("decision", if allowed { "allow" } else { "refuse" })];
+        if let Some(route) = route {
+            duration.push(KeyValue::new("http.route", route.to_owned()));
+            decision.push(route_label(route));
+        }
+        match code {
+            Some(code) => duration.push(KeyValue::new("error.type", code)),
+            None if status.is_server_error() => duration.push(error_label(status)),
+            None => {}
+        }
+        // What was allowed and got no answer was not refused: there is no code for it here.
+        if let Some(code) = code.filter(|_| !allowed) {
+            decision.push(KeyValue::new("code", code));
+        }
+        (self.instruments.answers.bind(&duration), self.instruments.decisions.bind(&decision))
+    }
+
+    fn bind_exchanges(&self, route: &str, origin: &Origin, labels: ExchangeLabels) -> BoundHistogram<f64> {
+        let mut all = vec![
+            KeyValue::new("http.request.method", labels.verb),
+            KeyValue::new("url.template", route.to_owned()),
+            KeyValue::new("server.address", origin.host().to_owned()),
+            KeyValue::new("server.port", i64::from(origin.port())),
+        ];
+        match labels.outcome {
+            Ok(status) => {
+                all.push(status_label(status));
+                if status.is_client_error() || status.is_server_error() {
+                    all.push(error_label(status));
+                }
+            }
+            Err(kind) => all.push(KeyValue::new("error.type", kind)),
+        }
+        self.instruments.exchanges.bind(&all)
+    }
+
+    fn bind_violations(&self, field: &str, code: ViolationCode) -> BoundCounter<u64> {
+        let mut labels = vec![KeyValue::new("code", code.as_str())];
+        if !field.is_empty() {
+            labels.push(KeyValue::new("field", field.to_owned()));
+        }
+        self.instruments.violations.bind(&labels)
+    }
+
+    /// A worker is one thread: nobody else waits here.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<L: Copy + PartialEq, B> Series<L, B> {
+    fn with(&mut self, name: &str, labels: L, bind: impl FnOnce() -> B, record: impl FnOnce(&B)) {
+        let bound = self.0.get(name).and_then(|of_name| of_name.iter().find(|(known, _)| *known == labels));
+        if let Some((_, bound)) = bound {
+            record(bound);
+            return;
+        }
+        let bound = bind();
+        record(&bound);
+        self.0.entry(name.into()).or_default().push((labels, bound));
+    }
+}
+
+impl<L, B> Default for Series<L, B> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+/// The field of the body in which a violation is: a name that the schema knows, or `?`; nothing for the body itself.
+fn field(violation: &Violation) -> &str {
+    violation.known_target.split('/').nth(1).unwrap_or_default()
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn route_label(route: &str) -> KeyValue {
+    KeyValue::new("route", route.to_owned())
+}
+
+fn status_label(status: StatusCode) -> KeyValue {
+    KeyValue::new("http.response.status_code", i64::from(status.as_u16()))
+}
+
+fn error_label(status: StatusCode) -> KeyValue {
+    KeyValue::new("error.type", status.as_u16().to_string())
+}

@@ -1,0 +1,308 @@
+//! Limits and deadlines, from outside: what is too slow or too much ends, and nothing else notices.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use patchgate_tests::client::{Connection, TOKEN};
+use patchgate_tests::gateway::Gateway;
+use patchgate_tests::upstream::Upstream;
+
+const INCIDENT: &str = "/v1.0/security/incidents/2972395";
+const EDIT: &str = r#"{"status":"active"}"#;
+
+/// A gateway with these keys besides an upstream.
+fn configured(keys: &str, upstream: &Upstream) -> Gateway {
+    Gateway::configured(keys, &["--upstream", &format!("http://{}", upstream.address)])
+}
+
+/// The head of an edit that announces a body of so many bytes.
+fn head(length: usize) -> String {
+    format!(
+        "PATCH {INCIDENT} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n"
+    )
+}
+
+/// An upstream that waits with each answer until it is told to go on.
+fn waiting() -> (Upstream, mpsc::Sender<()>) {
+    let (go, wait) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    let upstream = Upstream::answering(move |_, stream| {
+        let told = wait.lock().expect("one at a time").recv().is_ok();
+        told && stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+            .is_ok()
+    });
+    (upstream, go)
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed() {
+    let upstream = Upstream::start();
+    let gateway = configured("[timeouts]\nfirst_byte = \"50ms\"\n", &upstream);
+    assert!(gateway.connect().is_closed());
+    assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
+}
+
+#[test]
+fn a_head_that_does_not_come_in_time_is_closed_however_it_drips() {
+    let upstream = Upstream::start();
+    let gateway = configured("[timeouts]\nheader = \"100ms\"\n", &upstream);
+    let mut connection = gateway.connect();
+    connection.send(b"PATCH /v1.0");
+    assert!(connection.is_closed());
+    // A byte at a time does not move the deadline: at some point the other side has closed.
+    let mut connection = gateway.connect();
+    let closed = (0..10_000).any(|_| {
+        std::thread::yield_now();
+        let mut peek = [0];
+        connection.stream().set_nonblocking(true).expect("a socket");
+        let ended = matches!(connection.stream().peek(&mut peek), Ok(0));
+        connection.stream().set_nonblocking(false).expect("a socket");
+        std::thread::sleep(Duration::from_millis(1));
+        ended || connection.try_send(b"A").is_err()
+    });
+    assert!(closed, "it was fed for a hundred times its deadline");
+    assert_eq!(upstream.arrived().len(), 0);
+}
+
+#[test]
+fn a_kept_connection_without_requests_is_closed() {
+    let upstream = Upstream::start();
+    let gateway = configured("[timeouts]\nidle = \"100ms\"\n", &upstream);
+    let mut connection = gateway.connect();
+    assert_eq!(connection.patch(INCIDENT, &[], EDIT).status, 200);
+    assert!(connection.is_closed());
+}
+
+#[test]
+fn a_body_that_does_not_come_in_time_is_refused_and_not_sent() {
+    let upstream = Upstream::start();
+    let gateway = configured("[timeouts]\nbody = \"100ms\"\n", &upstream);
+    let mut connection = gateway.connect();
+    connection.send(format!("{}{}", head(EDIT.len()), &EDIT[..5]).as_bytes());
+    let answer = connection.receive().expect("an answer");
+    assert_eq!((answer.status, answer.code().as_str()), (408, "RequestTimeout"));
+    assert!(connection.is_closed(), "nobody knows where the next request begins");
+    assert_eq!(upstream.arrived().len(), 0);
+}
+
+#[test]
+fn a_caller_who_takes_no_bytes_is_let_go_and_its_upstream_with_it() {
+    let (gone, wait) = mpsc::channel();
+    let gone = Mutex::new(gone);
+    let upstream = Upstream::answering(move |_, stream| {
+        // More than all buffers on the way together; it ends when the gateway hangs up.
+        _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000000000\r\n\r\n");
+        let block = vec![b'x'; 1 << 16];
+        while stream.write_all(&block).is_ok() {}
+        _ = gone.lock().expect("one at a time").send(());
+        false
+    });
+    let gateway = configured("[timeouts]\nidle = \"200ms\"\n", &upstream);
+    let mut connection = gateway.connect();
+    connection.send(
+        format!("GET {INCIDENT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n\r\n").as_bytes(),
+    );
+    wait.recv_timeout(Duration::from_secs(30)).expect("the upstream was let go");
+    drop(connection);
+}
+
+#[test]
+fn connections_are_counted_in_all_and_by_address() {
+    let upstream = Upstream::start();
+    for keys in ["connections = 2", "connections_per_address = 2"] {
+        let gateway = configured(&format!("[limits]\n{keys}\n"), &upstream);
+        let mut first = gateway.connect();
+        assert_eq!(first.patch(INCIDENT, &[], EDIT).status, 200);
+        let mut second = gateway.connect();
+        assert_eq!(second.patch(INCIDENT, &[], EDIT).status, 200);
+        assert!(gateway.connect().is_closed(), "{keys}");
+        assert_eq!(first.patch(INCIDENT, &[], EDIT).status, 200, "those that were there go on");
+        // Its place is free as soon as the gateway has seen its end.
+        second.stream().shutdown(Shutdown::Write).expect("a socket");
+        assert!(second.is_closed());
+        let free = (0..1000).any(|_| {
+            let mut third = gateway.connect();
+            std::thread::sleep(Duration::from_millis(5));
+            third.try_send(format!("{}{EDIT}", head(EDIT.len())).as_bytes()).is_ok()
+                && third.receive().is_some()
+        });
+        assert!(free, "{keys}");
+    }
+}
+
+#[test]
+fn requests_in_flight_are_counted_and_health_goes_on() {
+    let (upstream, go) = waiting();
+    let gateway = configured("[limits]\nin_flight = 1\n", &upstream);
+    let mut first = gateway.connect();
+    first.send(format!("{}{EDIT}", head(EDIT.len())).as_bytes());
+    upstream.wait_for(1);
+    let refused = gateway.patch(INCIDENT, EDIT);
+    assert_eq!((refused.status, refused.code().as_str()), (503, "ServiceUnavailable"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let mut health = Connection::open(gateway.admin);
+    assert_eq!(health.request("GET", "/readyz", &[], None).status, 200);
+    go.send(()).expect("the upstream waits");
+    assert_eq!(first.receive().expect("an answer").status, 200);
+    go.send(()).expect("the upstream waits");
+    assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
+    assert_eq!(upstream.arrived().len(), 2);
+}
+
+#[test]
+fn bytes_of_bodies_are_counted() {
+    let (upstream, go) = waiting();
+    let gateway = configured("[limits]\nbuffered = \"30B\"\n", &upstream);
+    let mut first = gateway.connect();
+    first.send(format!("{}{EDIT}", head(EDIT.len())).as_bytes());
+    upstream.wait_for(1);
+    let refused = gateway.patch(INCIDENT, EDIT);
+    assert_eq!((refused.status, refused.code().as_str()), (503, "ServiceUnavailable"));
+    go.send(()).expect("the upstream waits");
+    assert_eq!(first.receive().expect("an answer").status, 200);
+    go.send(()).expect("the upstream waits");
+    assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
+}
+
+#[test]
+fn the_hundred_comes_after_admission_alone() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::before(upstream.address);
+    let expecting = |target: &str| {
+        head(EDIT.len()).replace(INCIDENT, target).replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n")
+    };
+    let mut connection = gateway.connect();
+    connection.send(expecting(INCIDENT).as_bytes());
+    connection.read_until(b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection.send(EDIT.as_bytes());
+    assert_eq!(connection.receive().expect("an answer").status, 200);
+    let mut connection = gateway.connect();
+    connection.send(expecting("/v1.0/other").as_bytes());
+    let mut first = [0; 12];
+    connection.stream().read_exact(&mut first).expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 404");
+}
+
+#[test]
+fn an_early_no_reaches_a_caller_who_goes_on_sending() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::before(upstream.address);
+    let mut connection = gateway.connect();
+    connection.send(head(400_000).as_bytes());
+    // It sends all of its body before it looks for an answer; the gateway has said 413 long since.
+    connection.send(&vec![b'x'; 400_000]);
+    let answer = connection.receive().expect("an answer");
+    assert_eq!((answer.status, answer.code().as_str()), (413, "RequestTooLarge"));
+    assert_eq!(upstream.arrived().len(), 0);
+}
+
+#[test]
+fn slow_callers_slow_nobody() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::before(upstream.address);
+    let mut slow: Vec<Connection> = (0..200).map(|_| gateway.connect()).collect();
+    for (number, connection) in slow.iter_mut().enumerate() {
+        match number % 3 {
+            0 => connection.send(b"PATCH /v1"),
+            1 => connection.send(format!("{}{}", head(EDIT.len()), &EDIT[..1]).as_bytes()),
+            _ => {}
+        }
+    }
+    let mut quick = gateway.connect();
+    for _ in 0..200 {
+        assert_eq!(quick.patch(INCIDENT, &[], EDIT).status, 200);
+    }
+    assert_eq!(upstream.arrived().len(), 200);
+}
+
+/// Under load, with 100 connections: each request that was sent whole gets an answer, whenever the end comes.
+#[test]
+fn nothing_that_was_asked_is_left_without_an_answer_at_the_end() {
+    let upstream = Arc::new(Upstream::start());
+    let mut gateway = configured("[timeouts]\ndrain_delay = \"300ms\"\n", &upstream);
+    let (listen, admin) = (gateway.listen, gateway.admin);
+    let (started, wait) = mpsc::channel();
+    let callers: Vec<_> = (0..100)
+        .map(|_| {
+            let started = started.clone();
+            std::thread::spawn(move || {
+                let mut answers = 0;
+                // Each connection is used until the gateway says that it closes it.
+                let mut connection = Connection::open(listen);
+                loop {
+                    let answer = connection.patch(INCIDENT, &[], EDIT);
+                    assert_eq!(answer.status, 200);
+                    answers += 1;
+                    if answers == 1 {
+                        started.send(()).expect("the test waits");
+                    }
+                    if answer.header("connection") == Some("close") {
+                        assert!(connection.is_closed());
+                        return answers;
+                    }
+                }
+            })
+        })
+        .collect();
+    for _ in 0..100 {
+        wait.recv().expect("each caller starts");
+    }
+    gateway.terminate();
+    let answers: usize =
+        callers.into_iter().map(|caller| caller.join().expect("no caller was let down")).sum();
+    assert_eq!(upstream.arrived().len(), answers);
+    let status = gateway.process().wait().expect("it ends");
+    assert!(status.success(), "{status}");
+    assert!(std::net::TcpStream::connect(admin).is_err());
+}
+
+#[test]
+fn readiness_fails_at_once_and_an_idle_connection_ends_with_the_delay() {
+    let upstream = Upstream::start();
+    let gateway = configured("[timeouts]\ndrain_delay = \"500ms\"\n", &upstream);
+    let mut idle = gateway.connect();
+    assert_eq!(idle.patch(INCIDENT, &[], EDIT).status, 200);
+    let mut health = Connection::open(gateway.admin);
+    assert_eq!(health.request("GET", "/readyz", &[], None).status, 200);
+    gateway.terminate();
+    // Still alive, but not ready, from some moment on.
+    while health.request("GET", "/readyz", &[], None).status == 200 {}
+    assert_eq!(health.request("GET", "/healthz", &[], None).status, 200);
+    // New requests are served on, each the last of its connection.
+    let answer = gateway.patch(INCIDENT, EDIT);
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    assert!(idle.is_closed());
+    let (status, _) = gateway.wait();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (upstream, _go) = waiting();
+    let mut gateway = configured("[timeouts]\ndrain = \"1h\"\n", &upstream);
+    let mut stuck = gateway.connect();
+    stuck.send(format!("{}{EDIT}", head(EDIT.len())).as_bytes());
+    upstream.wait_for(1);
+    gateway.terminate();
+    let mut health = Connection::open(gateway.admin);
+    while health.request("GET", "/readyz", &[], None).status == 200 {}
+    gateway.terminate();
+    assert_eq!(gateway.process().wait().expect("it ends").code(), Some(2));
+}
+
+#[test]
+fn an_exchange_that_outlasts_the_drain_is_cut_off_and_said_so() {
+    let (upstream, _go) = waiting();
+    let mut gateway = configured("[timeouts]\ndrain = \"200ms\"\n", &upstream);
+    let mut stuck = gateway.connect();
+    stuck.send(format!("{}{EDIT}", head(EDIT.len())).as_bytes());
+    upstream.wait_for(1);
+    gateway.terminate();
+    assert_eq!(gateway.process().wait().expect("it ends").code(), Some(2));
+}
