@@ -65,7 +65,7 @@ fn answer<B>(health: &Health, scrape: &Scrape, request: &Request<B>) -> Response
         }
         (&Method::GET | &Method::HEAD, "/readyz") => (StatusCode::OK, "ready\n"),
         (_, "/healthz" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
-        _ => (StatusCode::NOT_FOUND, "this listener has /healthz and /readyz\n"),
+        _ => (StatusCode::NOT_FOUND, "this listener has /healthz, /readyz and /metrics\n"),
     };
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;

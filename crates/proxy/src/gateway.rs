@@ -2,9 +2,9 @@
 //!
 //! | task | started by | ends | on panic |
 //! |---|---|---|---|
-//! | worker thread, one per core: accepts, serves | [`start`] | when drained, or at the drain deadline | the process ends with it: a gateway that half works hides it |
+//! | worker thread, one per core: accepts, serves | [`start`] | when drained, or with the process | the process ends, status 2: a gateway that half works hides it |
 //! | connection of a caller | worker | with the connection, or drained | the connection closes |
-//! | exchange of an edit | pipeline | with Graph's answer or its deadline, whoever waits | `OutcomeUnknown` |
+//! | request | connection | with its answer: an edit's whoever waits, a read's at the caller's reset | the connection closes without an answer |
 //! | connection to Graph | upstream client | with the connection | its exchange ends without an answer |
 //! | admin | [`run`] | with the process | the process ends |
 //! | embedded Graph, a thread | [`start`] | with the process | edits get `UpstreamUnreachable` |
@@ -183,6 +183,11 @@ pub fn start(config: &Config, traces: &Traces, instruments: &Instruments) -> Res
 }
 
 impl Gateway {
+    /// Resolves if a worker ends though nobody told it to.
+    pub async fn broken(&mut self) {
+        _ = self.drained.recv().await;
+    }
+
     /// From now on each answer closes its connection.
     pub fn announce_end(&self) {
         self.drain.send_replace(Drain::Announced);
@@ -192,7 +197,6 @@ impl Gateway {
     pub async fn end(&mut self) {
         self.drain.send_replace(Drain::Ending);
         for _ in 0..self.workers {
-            // A worker that panicked has dropped its sender; its panic is on standard error.
             _ = self.drained.recv().await;
         }
     }
@@ -242,6 +246,7 @@ fn work(
         let _inside = runtime.enter();
         tokio::net::TcpListener::from_std(listener)?
     };
+    let ended = Ended(ended);
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         let worker = Arc::new(worker);
         runtime.block_on(async {
@@ -249,12 +254,21 @@ fn work(
             worker.tasks.close();
             worker.tasks.wait().await;
         });
-        // Nobody waits any more if the deadline has passed.
-        _ = ended.send(());
+        drop(ended);
         // Name lookups that hang must not hold up the end.
         runtime.shutdown_background();
     })?;
     Ok(())
+}
+
+/// Tells the gateway that a worker has ended, also if it panicked.
+struct Ended(mpsc::UnboundedSender<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Nobody waits any more if the deadline has passed.
+        _ = self.0.send(());
+    }
 }
 
 /// Starts the embedded Graph on a free port, in a thread of its own; it ends with the process.

@@ -26,7 +26,8 @@ use crate::telemetry::traces::{Entrance, Trace};
 use crate::upstream::Answer;
 use crate::{body, caller, respond};
 
-/// Answers one request, whatever it is.
+/// Answers one request, whatever it is. To be run in a task of its own: an edit is sent, its answer awaited and told of, even
+/// if the caller is gone.
 ///
 /// `last` says that the connection ends with this answer.
 pub async fn handle(
@@ -91,7 +92,7 @@ pub async fn handle(
 
 /// From the head to Graph's answer, or to the refusal.
 async fn way(
-    worker: &Arc<Worker>,
+    worker: &Worker,
     line: &Line,
     rules: &Arc<Ruleset>,
     head: &Head,
@@ -99,10 +100,12 @@ async fn way(
     trace: &Trace,
     told: &mut Told,
 ) -> Result<Answer, Refusal> {
-    told.resource = head.target.path().and_then(|path| rules.route_of(path));
-    let caller = caller::identify(&head.headers);
-    match rules.admit(head, caller)? {
+    let admitted = rules.admit(head, caller::identify(&head.headers)).inspect_err(|_| {
+        told.resource = head.target.path().and_then(|path| rules.route_of(path));
+    })?;
+    match admitted {
         Admitted::Read(read) => {
+            told.resource = Some(read.resource().clone());
             told.allowed = true;
             let here = here(worker, head);
             // A read ends with its caller; an edit does not.
@@ -112,20 +115,14 @@ async fn way(
             }
         }
         Admitted::Edit(admitted) => {
+            told.resource = Some(admitted.resource().clone());
             told.schema = Some(Arc::clone(admitted.schema()));
             let mut kept = worker.load.hold();
             let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept).await?;
             let edit = admitted.decide(&bytes)?;
             told.allowed = true;
             told.edit = Some(edit.clone());
-            // In a task of its own: the edit is sent and its answer awaited, even if the caller is gone.
-            let (sending, trace) = (Arc::clone(worker), trace.for_task());
-            let exchange = worker.tasks.spawn(async move {
-                let _kept = kept;
-                sending.upstream.forward(edit, admitted.headers(), &trace).await
-            });
-            // A task that did not end by itself has sent who knows what.
-            exchange.await.unwrap_or(Err(Refusal::OutcomeUnknown))
+            worker.upstream.forward(edit, admitted.headers(), trace).await
         }
     }
 }

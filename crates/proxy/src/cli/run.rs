@@ -99,6 +99,9 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
             "requests were still under way after {:?}, and were cut off",
             config.timeouts.drain.0
         ))),
+        Ended::Broken => {
+            Err(Failed("a worker ended without being told to; what it said stands above".to_owned()))
+        }
         Ended::Hurried => {
             Err(Failed("a second signal: requests that were under way were cut off".to_owned()))
         }
@@ -110,6 +113,7 @@ enum Ended {
     Drained,
     Late,
     Hurried,
+    Broken,
 }
 
 /// Serves until a signal, then drains: readiness fails at once; requests are served on for the delay, each answer closing
@@ -124,7 +128,10 @@ async fn serve(
     let health = Arc::new(Health::default());
     let admin = tokio::net::TcpListener::from_std(admin)?;
     tokio::spawn(admin::serve(admin, Arc::clone(&health), scrape));
-    signals.next().await;
+    tokio::select! {
+        () = signals.next() => {}
+        () = gateway.broken() => return Ok(Ended::Broken),
+    }
     health.drain();
     let deadline = config.timeouts.drain.0;
     tracing::info!(?deadline, "draining; a second signal ends at once");

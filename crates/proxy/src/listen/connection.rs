@@ -1,6 +1,5 @@
 //! One connection of a caller: HTTP/1.1, kept alive, ended by its deadlines or by the drain.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -47,7 +46,10 @@ pub(super) async fn serve(
         service_fn(move |request| {
             let (worker, line, entrance) = (Arc::clone(&worker), Arc::clone(&line), entrance.clone());
             let last = *drain.borrow() != Drain::Serving;
-            async move { Ok::<_, Infallible>(pipeline::handle(worker, line, entrance, last, request).await) }
+            let tasks = worker.tasks.clone();
+            // The parser drops what it waits for when the caller is gone; the request goes on. A task that did not end by
+            // itself has no answer, and its connection closes without one.
+            async move { tasks.spawn(pipeline::handle(worker, line, entrance, last, request)).await }
         })
     };
     let socket = Socket::new(Arc::clone(&line), worker.patience);

@@ -155,6 +155,11 @@ impl AdmittedEdit {
         self.schema.check(self.resource.clone(), body, self.json_depth).map_err(Refusal::Violations)
     }
 
+    /// What is edited.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
     /// What its body is checked against.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema

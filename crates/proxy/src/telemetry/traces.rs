@@ -83,12 +83,6 @@ impl Trace {
         context.is_valid().then(|| context.trace_id().to_string())
     }
 
-    /// The trace without its SERVER span, for a task of its own.
-    #[must_use]
-    pub fn for_task(&self) -> Self {
-        Self { tracer: self.tracer.clone(), parent: self.parent.clone(), server: None }
-    }
-
     /// Begins the CLIENT span of an exchange.
     pub fn client(&self, verb: &'static str, resource: &Resource, origin: &Origin) -> ClientSpan {
         let Some(tracer) = &self.tracer else { return ClientSpan { span: None } };
