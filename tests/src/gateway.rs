@@ -62,6 +62,11 @@ impl Gateway {
     pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = command(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.args(args).envs(variables.iter().copied());
+        Self::started_by(command)
+    }
+
+    /// The gateway that a command starts.
+    pub fn started_by(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut stderr = child.stderr.take().expect("stderr");

@@ -26,7 +26,8 @@ fn curl_line() -> String {
 #[test]
 #[ignore = "needs curl"]
 fn the_readmes_curl_line_works_as_it_is_printed() {
-    let gateway = Gateway::start(&["--listen", "127.0.0.1:4080"]);
+    // As the README has it: no argument, no configuration.
+    let gateway = Gateway::started_by(command(&[]));
     let output = Command::new("sh").args(["-c", &curl_line()]).output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

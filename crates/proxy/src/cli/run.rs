@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// The address that callers connect to [default: 127.0.0.1:4080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// The address of health [default: 127.0.0.1:4081]
+    /// The address of health and metrics [default: 127.0.0.1:4081]
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
     /// Graph: a cloud (global, us-gov-l4, us-gov-l5) or a URL [default: the embedded Graph]
