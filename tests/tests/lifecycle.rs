@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use patchgate_tests::client::{Connection, Response};
 use patchgate_tests::gateway::Gateway;
@@ -17,7 +18,9 @@ fn health(admin: SocketAddr, method: &str, path: &str) -> Option<Response> {
 
 /// Waits until something is so, without sleeping: the other process is asked again and again.
 fn until(mut so: impl FnMut() -> bool) {
+    let begin = Instant::now();
     while !so() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "it never was so");
         thread::yield_now();
     }
 }
