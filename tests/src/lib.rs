@@ -7,4 +7,5 @@ pub mod client;
 pub mod collector;
 pub mod gateway;
 pub mod rows;
+pub mod tls;
 pub mod upstream;

@@ -113,6 +113,52 @@ fn a_caller_who_takes_no_bytes_is_let_go_and_its_upstream_with_it() {
 }
 
 #[test]
+fn an_answer_that_stalls_is_broken_off_and_its_place_is_free() {
+    let upstream = Upstream::answering(|_, stream| {
+        // It begins, and then waits for the gateway to hang up.
+        let begin = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{";
+        _ = stream.write_all(begin);
+        _ = stream.read(&mut [0]);
+        false
+    });
+    let gateway = configured("[timeouts]\nidle = \"200ms\"\n[limits]\nin_flight = 1\n", &upstream);
+    for method in ["PATCH", "GET"] {
+        let mut connection = gateway.connect();
+        let head = head(EDIT.len()).replace("PATCH", method);
+        let (head, body) = if method == "GET" {
+            (head.replace(&format!("Content-Length: {}\r\n", EDIT.len()), ""), "")
+        } else {
+            (head, EDIT)
+        };
+        connection.send(format!("{head}{body}").as_bytes());
+        let answer = connection.rest();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.trim_end().ends_with('{'), "{method}: {answer}");
+    }
+}
+
+#[test]
+fn an_upstream_that_switches_protocols_has_not_answered() {
+    let upstream =
+        Upstream::saying("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    let gateway = Gateway::before(upstream.address);
+    let edit = gateway.patch(INCIDENT, EDIT);
+    assert_eq!((edit.status, edit.code().as_str()), (502, "OutcomeUnknown"));
+    let read = gateway.get(INCIDENT);
+    assert_eq!((read.status, read.code().as_str()), (502, "UpstreamUnusable"));
+}
+
+#[test]
+fn an_answer_with_a_length_and_chunks_goes_by_its_chunks() {
+    let upstream = Upstream::saying(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n\
+         1\r\na\r\n0\r\n\r\n",
+    );
+    let gateway = Gateway::before(upstream.address);
+    let answer = gateway.patch(INCIDENT, EDIT);
+    assert_eq!((answer.status, answer.text().as_str(), answer.header("content-length")), (200, "a", None));
+}
+
+#[test]
 fn connections_are_counted_in_all_and_by_address() {
     let upstream = Upstream::start();
     for keys in ["connections = 2", "connections_per_address = 2"] {

@@ -30,6 +30,7 @@ impl Schema {
             let (bytes, fields) = canonical(&document, self.shape());
             return Ok(Edit::new(Arc::clone(self), resource, bytes, fields));
         }
+        violations::cut(&mut document, self.shape());
         let mut found = self.violations(&document);
         // The place of the dropped member is not known any more; it tends to stand first.
         found.splice(0..0, mistyped);

@@ -1,10 +1,12 @@
 //! What the validator finds, as violations: one for each fault, in the order of the document.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::paths::LocationSegment;
+use patchgate_model::quote::Quoted;
 use patchgate_model::suggest::nearest;
 use patchgate_model::{Fault, Violation};
 
@@ -135,7 +137,7 @@ impl<'a> Place<'a> {
                     accepted: if nth < 100 { accepted.clone() } else { Vec::new() },
                 };
                 let violation = Violation {
-                    target: format!("{}/{}", self.target, escape(name)),
+                    target: format!("{}/{}", self.target, escape(&shortened(name))),
                     known_target: format!("{}/?", self.known_target),
                     fault,
                 };
@@ -213,6 +215,37 @@ fn form(format: &str) -> &str {
         "duration" => "a duration (ISO 8601), such as 'P1DT12H'",
         "uuid" => "a GUID of 32 hexadecimal digits and 4 dashes",
         other => other,
+    }
+}
+
+/// A name that nobody knows, as far as it is shown back: a pointer is no place for a quarter of a megabyte.
+fn shortened(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(Quoted::LIMIT) {
+        Some((end, _)) => Cow::Owned(format!("{}…", name.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(name),
+    }
+}
+
+/// Cuts arrays down to one item more than they may have: that they are too long is said all the same, and what is wrong with
+/// a hundred thousand items more need not be found out.
+pub(crate) fn cut(document: &mut Document<'_>, shape: &Shape) {
+    match document {
+        Document::Array(items) => {
+            if let Some(most) = shape.most_items() {
+                items.truncate(most.saturating_add(1));
+            }
+            if let Some(shape) = shape.items() {
+                items.iter_mut().for_each(|item| cut(item, shape));
+            }
+        }
+        Document::Object(members) => {
+            for (name, value) in members {
+                if let Some((_, shape)) = shape.field(name) {
+                    cut(value, shape);
+                }
+            }
+        }
+        Document::Null | Document::Bool(_) | Document::Number(_) | Document::String(_) => {}
     }
 }
 

@@ -124,6 +124,16 @@ fn what_is_said_is_bounded() {
     let fields: Vec<String> = (0..5000).map(|i| format!("\"unknown{i}\":1")).collect();
     let found = check(&format!("{{{}}}", fields.join(","))).unwrap_err();
     assert_eq!((found.total(), found.listed().len()), (5000, Violations::LISTED));
+    let items = vec!["1"; 50_000].join(",");
+    let found = check(&format!("{{\"labels\":[{items}]}}")).unwrap_err();
+    let codes: Vec<&str> = found.listed().iter().map(|v| v.code().as_str()).collect();
+    assert_eq!(codes[0], "tooManyItems");
+    assert!(
+        found.total() <= 6,
+        "what is wrong with items that must not be there is not of interest: {codes:?}"
+    );
+    let named = check(&format!("{{\"{}\":1}}", "\u{e9}".repeat(50_000))).unwrap_err();
+    assert_eq!(named.listed()[0].target, format!("/{}\u{2026}", "\u{e9}".repeat(64)));
     let long = check(&format!("{{\"state\":\"{}\"}}", "x\\u001b".repeat(10_000))).unwrap_err();
     let message = long.listed()[0].message();
     assert!(message.len() < 700 && !message.contains('\u{1b}'), "{message}");

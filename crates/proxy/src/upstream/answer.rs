@@ -1,15 +1,20 @@
 //! Graph's answer on its way back: unchanged, but for what belongs to a connection, and links.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, StatusCode};
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::client::Response;
 use super::links::Links;
+use super::stream::Stream;
 
 /// Fields that belong to one connection (RFC 9110, 7.6.1).
 static HOP_BY_HOP: [HeaderName; 8] = [
@@ -35,9 +40,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn of(response: Response) -> Self {
+    /// `patience` is for each piece of the body.
+    pub(super) fn of(response: Response, patience: Duration) -> Self {
         let (parts, body) = response.into_parts();
         let mut headers = parts.headers;
+        // The parser went by the chunks (RFC 9112, 6.3), and so must whoever reads it next.
+        if headers.contains_key(TRANSFER_ENCODING) {
+            headers.remove(CONTENT_LENGTH);
+        }
         let nominated: Vec<HeaderName> = headers
             .get_all(CONNECTION)
             .iter()
@@ -48,7 +58,7 @@ impl Answer {
         for name in HOP_BY_HOP.iter().chain(&nominated) {
             headers.remove(name);
         }
-        Self { status: parts.status, headers, body: Body::Streamed(body) }
+        Self { status: parts.status, headers, body: Body::Streamed(Stream::new(body, patience)) }
     }
 }
 
@@ -64,25 +74,25 @@ pub enum Body {
     /// The gateway's own words.
     Own(Bytes),
     /// Graph's, as they come.
-    Streamed(Incoming),
+    Streamed(Stream),
     /// Graph's, with links turned to the gateway.
-    Linked(Incoming, Links),
+    Linked(Stream, Links),
 }
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
             Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Streamed(stream) => poll_data(stream, cx),
+            Self::Streamed(stream) => Pin::new(stream).poll_frame(cx),
             Self::Linked(stream, links) => loop {
-                let Poll::Ready(polled) = poll_data(stream, cx) else { return Poll::Pending };
+                let Poll::Ready(polled) = Pin::new(&mut *stream).poll_frame(cx) else { return Poll::Pending };
                 let turned = match polled {
                     Some(Ok(frame)) => frame.into_data().map(|data| links.turn(&data)).unwrap_or_default(),
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -113,14 +123,4 @@ impl HttpBody for Body {
             Self::Linked(..) => SizeHint::default(),
         }
     }
-}
-
-/// The next piece of data; trailers end the body, they are not passed on.
-fn poll_data(
-    stream: &mut Incoming,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-    Pin::new(stream)
-        .poll_frame(cx)
-        .map(|frame| frame.filter(|frame| frame.as_ref().map_or(true, Frame::is_data)))
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -110,6 +111,11 @@ impl Client {
         Self { origin, tls, deadlines, idle: Mutex::default() }
     }
 
+    /// How long an answer may stall.
+    pub(super) fn patience(&self) -> Duration {
+        self.deadlines.idle
+    }
+
     /// Sends a request and waits for the head of the answer.
     pub(super) async fn send(&self, request: Outgoing) -> Result<Response, Failure> {
         let request = match self.kept() {
@@ -132,6 +138,11 @@ impl Client {
         request: Outgoing,
     ) -> Result<Response, (Failure, Option<Outgoing>)> {
         match timeout(self.deadlines.answer, connection.sender.try_send_request(request)).await {
+            // Nobody asked for another protocol: what comes now is no answer to the request.
+            Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                let reason = "upstream switched protocols".to_owned();
+                Err((Failure { sent: Sent::Maybe, timed_out: false, reason }, None))
+            }
             Ok(Ok(response)) => {
                 self.keep(connection);
                 Ok(response)

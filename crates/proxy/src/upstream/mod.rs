@@ -11,6 +11,7 @@ pub mod origin;
 pub mod plain;
 mod request;
 pub mod roots;
+mod stream;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -89,7 +90,7 @@ impl Upstream {
         match result {
             Ok(response) => {
                 span.answered(response.status());
-                Ok(Answer::of(response))
+                Ok(Answer::of(response, self.client.patience()))
             }
             Err(failure) => {
                 tracing::warn!(sent = ?failure.sent, reason = %failure.reason, "no answer from upstream");

@@ -10,6 +10,7 @@ pub(crate) struct Shape {
     types: Vec<String>,
     fields: Vec<(String, Shape)>,
     items: Option<Box<Shape>>,
+    most_items: Option<usize>,
     documented: Vec<String>,
     spellings: BTreeMap<String, String>,
 }
@@ -36,6 +37,7 @@ impl Shape {
             types: of("type").map(strings).unwrap_or_default(),
             fields: fields.map(|(name, schema)| (name.clone(), Self::read(schema))).collect(),
             items: of("items").map(|schema| Box::new(Self::read(schema))),
+            most_items: of("maxItems").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok()),
             documented,
             spellings,
         }
@@ -55,6 +57,11 @@ impl Shape {
     /// The items of an array.
     pub(crate) fn items(&self) -> Option<&Shape> {
         self.items.as_deref()
+    }
+
+    /// The most items of an array.
+    pub(crate) fn most_items(&self) -> Option<usize> {
+        self.most_items
     }
 
     /// The documented values of an enum.
