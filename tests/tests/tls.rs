@@ -176,7 +176,7 @@ fn nothing_is_sent_to_an_upstream_that_cannot_prove_who_it_is() {
         ("an authority as a server", ruler, &pem, "CaUsedAsEndEntity"),
         ("signed by no authority", root.below(local()).sign(&local()), trusted, "EndEntityUsedAsCa"),
         ("below an expired authority", root.below(old).sign(&local()), trusted, "expired"),
-        ("for clients alone", root.sign(&client), trusted, "purpose"),
+        ("for clients alone", root.sign(&client), trusted, "extended key usage"),
     ] {
         let upstream = TlsUpstream::showing(&identity);
         let gateway = trusting(&at(&upstream), roots, "");

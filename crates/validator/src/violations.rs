@@ -235,7 +235,9 @@ pub(crate) fn cut(document: &mut Document<'_>, shape: &Shape) {
                 items.truncate(most.saturating_add(1));
             }
             if let Some(shape) = shape.items() {
-                items.iter_mut().for_each(|item| cut(item, shape));
+                for item in items {
+                    cut(item, shape);
+                }
             }
         }
         Document::Object(members) => {
