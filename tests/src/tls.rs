@@ -64,6 +64,7 @@ impl Authority {
     }
 
     /// One below this; what it signs is only good where its own parameters say that it may sign.
+    #[must_use]
     pub fn below(&self, params: CertificateParams) -> Self {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
