@@ -52,6 +52,20 @@ pub fn run(args: &[&str]) -> Output {
     command(args).output().expect("the binary runs")
 }
 
+/// Runs a command that should not start to serve; one that does, and says so, fails the test in place of running on.
+pub fn refused_start(mut command: Command) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let mut ready = String::new();
+    let stdout = child.stdout.as_mut().expect("output");
+    BufReader::new(stdout).read_line(&mut ready).expect("its output");
+    if !ready.is_empty() {
+        child.kill().expect("it is killed");
+    }
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(ready, "", "it started: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
 impl Gateway {
     /// Starts `run` on free ports with further arguments, and returns when it accepts requests.
     pub fn start(args: &[&str]) -> Self {

@@ -48,23 +48,9 @@ fn run(args: &[&str]) -> Told {
     Told::of(&gateway::run(args))
 }
 
-/// Runs a command that should not start to serve; one that does, and says so, fails the test in place of running on.
-fn refused_start(mut command: Command) -> Output {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-    let mut ready = String::new();
-    let stdout = child.stdout.as_mut().expect("output");
-    BufReader::new(stdout).read_line(&mut ready).expect("its output");
-    if !ready.is_empty() {
-        child.kill().expect("it is killed");
-    }
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!(ready, "", "it started: {}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
 /// What a command says that should serve, and cannot.
 fn unstarted(args: &[&str]) -> String {
-    Told::of(&refused_start(gateway::command(args))).failure()
+    Told::of(&gateway::refused_start(gateway::command(args))).failure()
 }
 
 /// Files of a test.

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write as _};
+use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -44,20 +43,6 @@ fn traced(collector: &Collector, args: &[&str], more: &[(&str, &str)]) -> Gatewa
 /// The same in front of `upstream`.
 fn traced_before(upstream: &Upstream, collector: &Collector, more: &[(&str, &str)]) -> Gateway {
     traced(collector, &["--upstream", &format!("http://{}", upstream.address)], more)
-}
-
-/// Runs a command that should not start to serve; one that does, and says so, fails the test in place of running on.
-fn refused_start(mut command: Command) -> Output {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-    let mut ready = String::new();
-    let stdout = child.stdout.as_mut().expect("output");
-    BufReader::new(stdout).read_line(&mut ready).expect("its output");
-    if !ready.is_empty() {
-        child.kill().expect("it is killed");
-    }
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!(ready, "", "it started: {}", String::from_utf8_lossy(&output.stderr));
-    output
 }
 
 /// Ends a gateway, which sends what it still has.
@@ -434,7 +419,7 @@ fn a_variable_that_says_nothing_known_is_named() {
     ] {
         let mut command = gateway::command(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1").envs(variables.iter().copied());
-        let output = refused_start(command);
+        let output = gateway::refused_start(command);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{variables:?}: {said}");
         assert!(output.stdout.is_empty());
@@ -455,7 +440,8 @@ fn a_wrong_endpoint_in_the_configuration_is_named() {
         );
         fs::write(&config, text).expect("a file");
         let path = config.to_str().expect("a path");
-        let output = refused_start(gateway::command(&["run", "--admin", "127.0.0.1:0", "--config", path]));
+        let output =
+            gateway::refused_start(gateway::command(&["run", "--admin", "127.0.0.1:0", "--config", path]));
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains("telemetry.otlp.endpoint") && said.contains("localhost:4318"), "{said}");

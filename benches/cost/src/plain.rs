@@ -63,14 +63,12 @@ pub(crate) fn run(listen: SocketAddr, upstream: &str) -> Result<()> {
 
 impl Proxy {
     async fn handle(&self, request: Request<Incoming>) -> Answer {
-        match self.forward(request).await {
-            Some(response) => response.map(Either::Left),
-            None => {
-                let mut response = Response::new(Either::Right(Empty::new()));
-                *response.status_mut() = StatusCode::BAD_GATEWAY;
-                response
-            }
+        if let Some(response) = self.forward(request).await {
+            return response.map(Either::Left);
         }
+        let mut response = Response::new(Either::Right(Empty::new()));
+        *response.status_mut() = StatusCode::BAD_GATEWAY;
+        response
     }
 
     async fn forward(&self, request: Request<Incoming>) -> Option<Response<Incoming>> {
