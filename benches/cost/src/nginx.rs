@@ -57,7 +57,7 @@ impl Behind {
                     return 200 '{INCIDENT}';
                 }}
             }}
-            log_format line '$request_length';
+            log_format line '$http_content_length';
             server {{ listen {collector};
                 location / {{
                     access_log {}/exports line;
