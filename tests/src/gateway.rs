@@ -52,6 +52,14 @@ pub fn run(args: &[&str]) -> Output {
     command(args).output().expect("the binary runs")
 }
 
+/// Sends a process a signal by its short name. A shell has `kill` in it; as a program it is not on every machine.
+pub fn signal(process: &Child, name: &str) {
+    let process = process.id().to_string();
+    let sent =
+        Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &process]).status().expect("a shell");
+    assert!(sent.success(), "SIG{name} was not sent");
+}
+
 /// Runs a command that should not start to serve; one that does, and says so, fails the test in place of running on.
 pub fn refused_start(mut command: Command) -> Output {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
@@ -159,9 +167,7 @@ impl Gateway {
 
     /// Sends a signal by its short name, without waiting.
     pub fn signal(&self, name: &str) {
-        let process = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &process]).status().expect("kill");
-        assert!(sent.success(), "SIG{name} was not sent");
+        signal(&self.child, name);
     }
 
     /// Ends it with SIGTERM, and returns how it ended and all that it wrote to standard output and error.

@@ -315,6 +315,10 @@ fn a_page_that_is_refused_writes_nothing() {
         ("no-patch.md", good.replace("PATCH /print", "POST /print")),
         ("no-table.md", good.replace('|', " ")),
         ("unknown-type.md", good.replace("|Int32|", "|Quantity|")),
+        (
+            "no-values.md",
+            good.replace("Possible values are: `low`, `normal`, `high`, `unknownFutureValue`.", ""),
+        ),
         ("twice.md", good.replace("|copies|Int32|", "|labels|Int32|")),
         (
             "wrong-example.md",
@@ -475,7 +479,7 @@ impl Drop for Running {
 
 #[test]
 fn emulate_serves_graph_and_ends_when_it_is_told_to() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in ["TERM", "INT"] {
         let mut command = gateway::command(&["emulate", "--listen", "127.0.0.1:0"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut emulator = Running(command.spawn().expect("it starts"));
@@ -489,8 +493,7 @@ fn emulate_serves_graph_and_ends_when_it_is_told_to() {
         let answer = Connection::open(address).get("/v1.0/security/incidents/2972395", &[]);
         assert_eq!((answer.status, answer.json()["id"].as_str()), (200, Some("2972395")));
 
-        let process = emulator.0.id().to_string();
-        assert!(Command::new("kill").args([signal, &process]).status().expect("kill").success());
+        gateway::signal(&emulator.0, signal);
         assert!(emulator.0.wait().expect("it ends").success(), "{signal}");
         let (mut out, mut err) = (String::new(), String::new());
         stdout.read_to_string(&mut out).expect("the output");

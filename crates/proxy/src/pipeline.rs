@@ -73,11 +73,10 @@ pub async fn handle(
             (respond::refusal(&refusal, stamp), Some(refusal))
         }
     };
-    let trace_id = trace.id();
     let answered = Answered {
         head: &head,
         told: &told,
-        trace_id: trace_id.as_deref(),
+        trace: &trace,
         status: response.status(),
         refusal: refusal.as_ref(),
         took: begun.elapsed(),

@@ -32,15 +32,19 @@ impl Schema {
         }
         violations::cut(&mut document, self.shape());
         let mut found = self.violations(&document);
-        // The place of the dropped member is not known any more; it tends to stand first.
-        found.splice(0..0, mistyped);
+        if let Some((at, violation)) = mistyped {
+            // The members behind the dropped one have moved up: one that stands in its place came after it.
+            let before = found.partition_point(|(member, _)| member.is_none_or(|member| member < at));
+            found.insert(before, (Some(at), violation));
+        }
+        let found = found.into_iter().map(|(_, violation)| violation).collect();
         // A document that is not accepted has a violation. If ever the two disagreed, the answer is still no.
         let fallback = || Violations::from(violations::unspecific());
         Err(Violations::new(found).unwrap_or_else(fallback))
     }
 
-    /// Takes the entity's own `@odata.type` out of the document; says so if it names another entity.
-    fn take_entity_type(&self, document: &mut Document<'_>) -> Option<Violation> {
+    /// Takes the entity's own `@odata.type` out of the document; says so, and where it stood, if it names another entity.
+    fn take_entity_type(&self, document: &mut Document<'_>) -> Option<(usize, Violation)> {
         let entity = self.guard().entity_type.as_deref()?;
         let Document::Object(members) = document else { return None };
         let at = members.iter().position(|(name, _)| name == ODATA_TYPE)?;
@@ -49,7 +53,7 @@ impl Schema {
         (!fits).then(|| {
             let target = format!("/{ODATA_TYPE}");
             let accepted = format!("'#{entity}', or leave it out");
-            Violation { known_target: target.clone(), target, fault: Fault::InvalidValue { accepted } }
+            (at, Violation { known_target: target.clone(), target, fault: Fault::InvalidValue { accepted } })
         })
     }
 }

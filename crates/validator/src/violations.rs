@@ -18,6 +18,15 @@ type Position = Vec<usize>;
 
 /// All violations of a document.
 pub(crate) fn of(validator: &Validator<Strict>, shape: &Shape, document: &Document<'_>) -> Vec<Violation> {
+    placed(validator, shape, document).into_iter().map(|(_, violation)| violation).collect()
+}
+
+/// The same, each with the index of the document's member in which it is; none for the document itself.
+pub(crate) fn placed(
+    validator: &Validator<Strict>,
+    shape: &Shape,
+    document: &Document<'_>,
+) -> Vec<(Option<usize>, Violation)> {
     // Several keywords may notice one fault: a value of another type is in no enum either. The first rank wins.
     let mut found: BTreeMap<(Position, usize), Violation> = BTreeMap::new();
     let mut ranked: BTreeMap<Position, u8> = BTreeMap::new();
@@ -42,7 +51,7 @@ pub(crate) fn of(validator: &Validator<Strict>, shape: &Shape, document: &Docume
             found.insert((place.position, number), violation);
         }
     }
-    found.into_values().collect()
+    found.into_iter().map(|((position, _), violation)| (position.first().copied(), violation)).collect()
 }
 
 /// For a document that is refused though nothing was found in it.

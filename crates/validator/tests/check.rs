@@ -62,6 +62,17 @@ fn one_violation_for_each_fault_in_the_order_of_the_document() {
         ("{}", &["emptyEdit  "]),
         (r##"{"@odata.type":"#x.job"}"##, &["emptyEdit  "]),
         (r#"{"@odata.type":"x.task","state":"open"}"#, &["invalidValue /@odata.type /@odata.type"]),
+        (
+            r#"{"a":1,"state":"opne","@odata.type":"x.task","owner":7,"b":2}"#,
+            &[
+                "unknownField /a /?",
+                "invalidEnumValue /state /state",
+                "invalidValue /@odata.type /@odata.type",
+                "wrongType /owner /owner",
+                "unknownField /b /?",
+            ],
+        ),
+        (r#"{"@odata.type":"x.task"}"#, &["emptyEdit  ", "invalidValue /@odata.type /@odata.type"]),
         (r#"{"@odata.type":7,"state":"open"}"#, &["invalidValue /@odata.type /@odata.type"]),
         (r#"{"@type":"x.job","state":"open"}"#, &["unknownField /@type /?"]),
         (r#"{"place":{"@odata.type":"x.job","floor":1}}"#, &["unknownField /place/@odata.type /place/?"]),

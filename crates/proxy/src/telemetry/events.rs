@@ -8,6 +8,7 @@ use patchgate_model::{Generation, Refusal, RequestId, Resource};
 use patchgate_validator::{Edit, Schema};
 
 use super::metrics::Metrics;
+use super::traces::Trace;
 use crate::config::LogRequests;
 use crate::head::Head;
 
@@ -35,8 +36,8 @@ pub struct Answered<'a> {
     pub head: &'a Head,
     /// What is known of it.
     pub told: &'a Told,
-    /// The id of its trace, if it has one.
-    pub trace_id: Option<&'a str>,
+    /// Its trace.
+    pub trace: &'a Trace,
     /// The status of the answer.
     pub status: StatusCode,
     /// Why it was refused, or got no answer of Graph.
@@ -52,7 +53,7 @@ pub fn answered(which: LogRequests, metrics: &Metrics, answered: &Answered<'_>) 
 }
 
 fn log(which: LogRequests, answered: &Answered<'_>) {
-    let Answered { head, told, trace_id, status, refusal, .. } = *answered;
+    let Answered { head, told, trace, status, refusal, .. } = *answered;
     let wanted = match which {
         LogRequests::All => true,
         LogRequests::Refused => refusal.is_some(),
@@ -61,7 +62,7 @@ fn log(which: LogRequests, answered: &Answered<'_>) {
     if !wanted {
         return;
     }
-    let request_id = told.request_id.to_string();
+    let (request_id, trace_id) = (told.request_id.to_string(), trace.id());
     let route = told.resource.as_ref().map(|resource| resource.route().template().as_str());
     let resource = told.resource.as_ref().and_then(Resource::shown_id);
     let method = match head.method.as_str() {

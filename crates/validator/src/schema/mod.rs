@@ -153,8 +153,9 @@ impl Schema {
         self.validator.is_valid(document)
     }
 
-    pub(crate) fn violations(&self, document: &Document<'_>) -> Vec<Violation> {
-        violations::of(&self.validator, &self.shape, document)
+    /// What is wrong with a document, in its order, each with the index of the member in which it is.
+    pub(crate) fn violations(&self, document: &Document<'_>) -> Vec<(Option<usize>, Violation)> {
+        violations::placed(&self.validator, &self.shape, document)
     }
 }
 

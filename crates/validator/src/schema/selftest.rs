@@ -48,7 +48,7 @@ fn accept(schema: &Schema, example: &Value) -> Result<(), SchemaError> {
         json::parse(text.as_bytes(), super::SCHEMA_DEPTH).map_err(|v| SchemaError::NotJson(v.message()))?;
     match schema.violations(&document).first() {
         None => Ok(()),
-        Some(violation) => {
+        Some((_, violation)) => {
             let (code, target) = (violation.code().as_str(), &violation.target);
             Err(SchemaError::SelfTest(format!("it refuses its own example: {code} at '{target}'")))
         }
