@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// One of several holders of a stream: the one that reads and writes.
@@ -29,11 +29,26 @@ impl SharedStream {
     }
 }
 
+/// Reads what has come. A read that leaves room has emptied the socket, so the stream counts as not ready from then on: asking
+/// the system once more, to hear that there is nothing, would cost as much as the read.
+fn read(stream: &TcpStream, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
+    let mut result = Err(io::ErrorKind::WouldBlock.into());
+    // What is taken back is the readiness of before the read: bytes that come behind it make the stream ready anew.
+    _ = stream.try_io(Interest::READABLE, || {
+        result = stream.try_read_buf(buf);
+        match result {
+            Ok(count) if count > 0 && buf.remaining() > 0 => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(()),
+        }
+    });
+    result
+}
+
 impl AsyncRead for SharedStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read_buf(buf) {
+            match read(&self.0, buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result.map(|_| ())),
             }
