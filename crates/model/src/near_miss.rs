@@ -34,7 +34,7 @@ impl Route {
                 }
             }
         }
-        self.resource_of(version?, keys)
+        self.resource_of(version?, &keys)
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
         ];
         for target in near {
             let found = route.near_miss(target);
-            assert_eq!(found.map(|r| r.path()).as_deref(), Some("/v1.0/security/things/12"), "{target}");
+            assert_eq!(found.as_ref().map(Resource::path), Some("/v1.0/security/things/12"), "{target}");
         }
         for target in [
             "/v1.0/security/things/12/$value",

@@ -76,6 +76,24 @@ impl PathTemplate {
         })
     }
 
+    /// A path of this template; a key without a value stands there as its name in braces.
+    fn render<'k>(&self, version: GraphVersion, mut key: impl FnMut(&str) -> Option<&'k str>) -> String {
+        let mut path = String::with_capacity(self.text.len() + 24);
+        for segment in &self.segments {
+            path.push('/');
+            match segment {
+                Segment::Literal(literal) => path.push_str(literal),
+                Segment::Version => path.push_str(version.segment()),
+                Segment::Key(name) => match key(name) {
+                    Some(key) => path.push_str(key),
+                    // Writing to a string does not fail.
+                    None => _ = write!(path, "{{{name}}}"),
+                },
+            }
+        }
+        path
+    }
+
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
     }
@@ -127,31 +145,29 @@ impl Route {
 
     /// The resource that a raw path (without query) names, if the path is the canonical form of this route.
     pub fn resource(self: &Arc<Self>, path: &str) -> Option<Resource> {
-        let mut parts = path.strip_prefix('/')?.split('/');
+        let mut rest = Some(path.strip_prefix('/')?);
         let mut patterns = self.keys.iter();
         let mut version = None;
-        let mut keys = Vec::with_capacity(self.keys.len());
         for segment in &self.template.segments {
-            let part = parts.next()?;
+            let part = next_part(&mut rest)?;
             match segment {
                 Segment::Literal(literal) => (part == literal).then_some(())?,
                 Segment::Version => version = Some(self.version(part)?),
-                Segment::Key(_) => {
-                    patterns.next()?.matches(part).then_some(())?;
-                    keys.push(part.to_owned());
-                }
+                Segment::Key(_) => patterns.next()?.matches(part).then_some(())?,
             }
         }
-        parts.next().is_none().then_some(())?;
-        Some(Resource { route: Arc::clone(self), version: version?, keys })
+        rest.is_none().then_some(())?;
+        Some(Resource { route: Arc::clone(self), version: version?, path: path.into() })
     }
 
     /// The resource with these keys in this version, if all of them match.
-    pub fn resource_of(self: &Arc<Self>, version: GraphVersion, keys: Vec<String>) -> Option<Resource> {
+    pub fn resource_of(self: &Arc<Self>, version: GraphVersion, keys: &[String]) -> Option<Resource> {
         let fits = self.versions.contains(&version)
             && keys.len() == self.keys.len()
-            && self.keys.iter().zip(&keys).all(|(pattern, key)| pattern.matches(key));
-        fits.then(|| Resource { route: Arc::clone(self), version, keys })
+            && self.keys.iter().zip(keys).all(|(pattern, key)| pattern.matches(key));
+        let mut keys = keys.iter().map(String::as_str);
+        let path = self.template.render(version, |_| keys.next());
+        fits.then(|| Resource { route: Arc::clone(self), version, path: path.into() })
     }
 
     /// The version of a path segment, where this route exists in it.
@@ -165,7 +181,8 @@ impl Route {
 pub struct Resource {
     route: Arc<Route>,
     version: GraphVersion,
-    keys: Vec<String>,
+    /// INVARIANT: it matched the route, byte for byte.
+    path: Arc<str>,
 }
 
 impl Resource {
@@ -181,42 +198,42 @@ impl Resource {
 
     /// The keys by their names, in the order of the path.
     pub fn keys(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.route.template.key_names().zip(self.keys.iter().map(String::as_str))
+        let parts = self.path.split('/').skip(1);
+        self.route.template.segments.iter().zip(parts).filter_map(|(segment, part)| match segment {
+            Segment::Key(name) => Some((name.as_str(), part)),
+            Segment::Literal(_) | Segment::Version => None,
+        })
     }
 
-    /// The path, built from the route's constants and the keys.
-    pub fn path(&self) -> String {
-        self.render(|_, key| Some(key))
+    /// The path: the route's constants and the keys.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// The path as telemetry may show it: a key only where its pattern admits digits or GUIDs alone, else its name.
     pub fn shown_path(&self) -> String {
-        self.render(|pattern, key| pattern.shows().then_some(key))
-    }
-
-    fn render<'a>(&'a self, show: impl Fn(&KeyPattern, &'a str) -> Option<&'a str>) -> String {
-        let mut path = String::with_capacity(self.route.template.text.len() + 24);
-        let mut keys = self.route.keys.iter().zip(&self.keys);
-        for segment in &self.route.template.segments {
-            path.push('/');
-            match segment {
-                Segment::Literal(literal) => path.push_str(literal),
-                Segment::Version => path.push_str(self.version.segment()),
-                Segment::Key(name) => match keys.next().and_then(|(pattern, key)| show(pattern, key)) {
-                    Some(key) => path.push_str(key),
-                    // Writing to a string does not fail.
-                    None => _ = write!(path, "{{{name}}}"),
-                },
-            }
-        }
-        path
+        let mut keys = self.route.keys.iter().zip(self.keys());
+        self.route.template.render(self.version, |_| {
+            keys.next().and_then(|(pattern, (_, key))| pattern.shows().then_some(key))
+        })
     }
 
     /// The keys that telemetry may show, joined with `/`; nothing where one of them must not be shown.
     pub fn shown_id(&self) -> Option<String> {
-        let all = !self.keys.is_empty() && self.route.keys.iter().all(KeyPattern::shows);
-        all.then(|| self.keys.join("/"))
+        let all = !self.route.keys.is_empty() && self.route.keys.iter().all(KeyPattern::shows);
+        all.then(|| self.keys().map(|(_, key)| key).collect::<Vec<_>>().join("/"))
     }
+}
+
+/// Takes the part of a path up to the next slash.
+fn next_part<'p>(rest: &mut Option<&'p str>) -> Option<&'p str> {
+    let path = (*rest)?;
+    let Some(end) = path.bytes().position(|b| b == b'/') else {
+        *rest = None;
+        return Some(path);
+    };
+    *rest = path.get(end + 1..);
+    path.get(..end)
 }
 
 #[cfg(test)]

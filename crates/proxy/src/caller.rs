@@ -4,6 +4,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use patchgate_model::{Caller, Credential};
 
+use crate::ascii::BEARER;
+
 /// The sender of a request with these headers.
 pub fn identify(headers: &HeaderMap) -> Caller {
     Caller { credential: credential(headers) }
@@ -28,7 +30,7 @@ fn credential(headers: &HeaderMap) -> Credential {
 fn is_token(bytes: &[u8]) -> bool {
     let body = bytes.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
     let (body, _padding) = bytes.split_at(body);
-    !body.is_empty() && body.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(b))
+    !body.is_empty() && body.iter().all(|b| BEARER.has(*b))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! [`ruleset`] decides; [`upstream`] is the way out. `ARCHITECTURE.md` has the map.
 
 pub mod admin;
+pub mod ascii;
 pub mod body;
 pub mod caller;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod gateway;
 pub mod head;
 pub mod listen;
+pub mod outlive;
 pub mod pipeline;
 pub mod reply;
 pub mod respond;
@@ -20,6 +22,9 @@ pub mod telemetry;
 pub mod upstream;
 
 use std::process::ExitCode;
+
+/// The allocator of the program, for whoever links it to a binary.
+pub use mimalloc::MiMalloc as Allocator;
 
 /// The whole program: what the binary `patchgate` does.
 pub fn main() -> ExitCode {

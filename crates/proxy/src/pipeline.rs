@@ -121,7 +121,7 @@ async fn way(
             let edit = admitted.decide(&bytes)?;
             told.allowed = true;
             told.edit = Some(edit.clone());
-            worker.upstream.forward(edit, admitted.headers(), trace).await
+            worker.upstream.forward(edit, admitted.into_headers(), trace).await
         }
     }
 }

@@ -12,7 +12,10 @@ use crate::schema::Schema;
 ///
 /// Only [`Schema::check`] makes one. Enum values have their documented spelling, members the caller's order.
 #[derive(Debug, Clone)]
-pub struct Edit {
+pub struct Edit(Arc<Checked>);
+
+#[derive(Debug)]
+struct Checked {
     schema: Arc<Schema>,
     resource: Resource,
     bytes: Bytes,
@@ -28,29 +31,29 @@ pub(crate) struct Field {
 
 impl Edit {
     pub(crate) fn new(schema: Arc<Schema>, resource: Resource, bytes: Vec<u8>, fields: Vec<Field>) -> Self {
-        Self { schema, resource, bytes: bytes.into(), fields }
+        Self(Arc::new(Checked { schema, resource, bytes: bytes.into(), fields }))
     }
 
     /// The schema that it passed.
     pub fn schema(&self) -> &Arc<Schema> {
-        &self.schema
+        &self.0.schema
     }
 
     /// What it changes.
     pub fn resource(&self) -> &Resource {
-        &self.resource
+        &self.0.resource
     }
 
     /// The document: JSON in UTF-8, without white space. These bytes go upstream.
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// Its fields in the caller's order: the name, and the value as JSON.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields.iter().map(|field| {
-            let name = self.schema.field(field.index).unwrap_or_default();
-            (name, self.bytes.get(field.value.clone()).unwrap_or_default())
+        self.0.fields.iter().map(|field| {
+            let name = self.0.schema.field(field.index).unwrap_or_default();
+            (name, self.0.bytes.get(field.value.clone()).unwrap_or_default())
         })
     }
 

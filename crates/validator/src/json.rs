@@ -37,7 +37,7 @@ pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Document<'_>, Violatio
     if text.starts_with('\u{feff}') {
         return Err(not_json("it begins with a byte order mark", Place { line: 1, column: 1 }));
     }
-    if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
+    if text.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
         return Err(not_json("it is empty", Place { line: 1, column: 1 }));
     }
     let trouble = RefCell::new(None);
@@ -114,8 +114,9 @@ impl Level<'_> {
         }
     }
 
-    fn text<E: serde::de::Error>(self, text: Cow<'_, str>) -> Result<Cow<'_, str>, E> {
-        if text.contains('\0') { Err(self.stop(Trouble::Nul)) } else { Ok(text) }
+    /// A string that had escapes. One without can hold no control character, or it is no JSON.
+    fn unescaped<E: serde::de::Error>(self, text: &str) -> Result<Cow<'static, str>, E> {
+        if text.contains('\0') { Err(self.stop(Trouble::Nul)) } else { Ok(Cow::Owned(text.to_owned())) }
     }
 
     fn integer<'b, E: serde::de::Error>(self, magnitude: u64, number: Number) -> Result<Document<'b>, E> {
@@ -163,11 +164,11 @@ impl<'b> Visitor<'b> for Level<'_> {
     }
 
     fn visit_borrowed_str<E: serde::de::Error>(self, value: &'b str) -> Result<Document<'b>, E> {
-        self.text(Cow::Borrowed(value)).map(Document::String)
+        Ok(Document::String(Cow::Borrowed(value)))
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Document<'b>, E> {
-        self.text(Cow::Owned(value.to_owned())).map(Document::String)
+        self.unescaped(value).map(Document::String)
     }
 
     fn visit_seq<A: SeqAccess<'b>>(self, mut items: A) -> Result<Document<'b>, A::Error> {
@@ -221,11 +222,11 @@ impl<'b> Visitor<'b> for Name<'_> {
     }
 
     fn visit_borrowed_str<E: serde::de::Error>(self, name: &'b str) -> Result<Cow<'b, str>, E> {
-        self.0.text(Cow::Borrowed(name))
+        Ok(Cow::Borrowed(name))
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Cow<'b, str>, E> {
-        self.0.text(Cow::Owned(name.to_owned()))
+        self.0.unescaped(name)
     }
 }
 

@@ -1,8 +1,10 @@
 //! One connection of a caller: HTTP/1.1, kept alive, ended by its deadlines or by the drain.
 
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -16,6 +18,7 @@ use super::io::{Line, Socket};
 use super::load::Connected;
 use super::wire::Phase;
 use crate::gateway::Worker;
+use crate::outlive::Outliving;
 use crate::pipeline;
 use crate::telemetry::metrics::ParserRefusal;
 use crate::telemetry::traces::Entrance;
@@ -47,9 +50,9 @@ pub(super) async fn serve(
             let (worker, line, entrance) = (Arc::clone(&worker), Arc::clone(&line), entrance.clone());
             let last = *drain.borrow() != Drain::Serving;
             let tasks = worker.tasks.clone();
-            // The parser drops what it waits for when the caller is gone; the request goes on. A task that did not end by
-            // itself has no answer, and its connection closes without one.
-            async move { tasks.spawn(pipeline::handle(worker, line, entrance, last, request)).await }
+            // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no answer,
+            // and its connection closes without one.
+            Outliving::new(pipeline::handle(worker, line, entrance, last, request), tasks)
         })
     };
     let socket = Socket::new(Arc::clone(&line), worker.patience);
@@ -63,16 +66,28 @@ pub(super) async fn serve(
         .max_buf_size(PARSER_BUFFER)
         .serve_connection(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
-    let ending = async {
-        _ = drain.wait_for(|drain| *drain == Drain::Ending).await;
-    };
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = ending => {
-            // The parser asks the socket again, and the socket says that it ends unless a request has come.
-            line.close_when_idle();
-            connection.await
+    let state = drain.clone();
+    let mut ending = pin!(drain.wait_for(|drain| *drain == Drain::Ending));
+    let mut seen = None;
+    let ended = poll_fn(|cx| {
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
         }
+        // Once asked it wakes this task at the next step of the drain. To ask each time would cost every request.
+        let now = *state.borrow();
+        if seen != Some(now) {
+            seen = Some(now);
+            // An error is the end of the gateway, too.
+            return ending.as_mut().poll(cx).map(|_| None);
+        }
+        Poll::Pending
+    });
+    let result = if let Some(result) = ended.await {
+        result
+    } else {
+        // The parser asks the socket again, and the socket says that it ends unless a request has come.
+        line.close_when_idle();
+        connection.await
     };
     if let Err(error) = result {
         tracing::debug!(%error, "connection of a caller ended");

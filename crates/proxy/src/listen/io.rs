@@ -54,8 +54,10 @@ pub struct Socket {
     line: Arc<Line>,
     stream: SharedStream,
     patience: Patience,
-    /// For what the deadline in `reading` stands: the phase, and behind how many heads.
+    /// For what the deadline stands: the phase, and behind how many heads.
     waiting: Option<(Phase, u64)>,
+    deadline: Instant,
+    /// Wakes at the deadline or before it: to move it for each request would cost more than to wake once for nothing.
     reading: Pin<Box<Sleep>>,
     writing: Option<Pin<Box<Sleep>>>,
 }
@@ -133,8 +135,9 @@ impl Socket {
     /// The socket of a line.
     pub fn new(line: Arc<Line>, patience: Patience) -> Self {
         let reading = Box::pin(sleep(patience.first_byte));
+        let deadline = reading.deadline();
         let stream = SharedStream(Arc::clone(&line.stream));
-        Self { line, stream, patience, waiting: Some((Phase::New, 0)), reading, writing: None }
+        Self { line, stream, patience, waiting: Some((Phase::New, 0)), deadline, reading, writing: None }
     }
 
     /// Nothing came: the connection's end, if it is to close; else its deadline.
@@ -161,9 +164,16 @@ impl Socket {
         };
         if self.waiting != Some((phase, heads)) {
             self.waiting = Some((phase, heads));
-            self.reading.as_mut().reset(Instant::now() + patience);
+            self.deadline = Instant::now() + patience;
+            if self.deadline < self.reading.deadline() {
+                self.reading.as_mut().reset(self.deadline);
+            }
         }
         ready!(self.reading.as_mut().poll(cx));
+        if self.reading.deadline() < self.deadline {
+            self.reading.as_mut().reset(self.deadline);
+            ready!(self.reading.as_mut().poll(cx));
+        }
         self.line.end_late(late);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

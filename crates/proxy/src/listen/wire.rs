@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 
 use patchgate_model::refusal::FramingFault;
 
+use crate::ascii::TOKEN;
+
 /// What was found in a head.
 pub type Verdict = Result<(), FramingFault>;
 
@@ -75,7 +77,11 @@ impl Wire {
                 State::New | State::Between => match bytes {
                     // Empty lines before a request line are to be ignored (RFC 9112, 2.2).
                     [b'\r' | b'\n', rest @ ..] => (State::Between, rest),
-                    _ => (State::Head(Vec::with_capacity(bytes.len().min(1024))), bytes),
+                    // Nearly every head comes in one piece, and then nothing is copied.
+                    _ => match end_of_head(bytes, 0).and_then(|end| bytes.split_at_checked(end)) {
+                        Some((head, rest)) => (self.judge(head), rest),
+                        None => self.in_head(Vec::with_capacity(bytes.len()), bytes),
+                    },
                 },
                 State::Head(head) => self.in_head(head, bytes),
                 State::Sized(left) => {
@@ -122,10 +128,15 @@ impl Wire {
             return (state, &[]);
         };
         let rest = bytes.get(end - before..).unwrap_or_default();
-        let framing = framing(head.get(..end).unwrap_or_default());
+        (self.judge(head.get(..end).unwrap_or_default()), rest)
+    }
+
+    /// Adds the verdict on a whole head, and says what follows it.
+    fn judge(&mut self, head: &[u8]) -> State {
+        let framing = framing(head);
         self.heads += 1;
         self.verdicts.push_back(framing.as_ref().map(|_| ()).map_err(|fault| *fault));
-        (framing.unwrap_or(State::Lost), rest)
+        framing.unwrap_or(State::Lost)
     }
 }
 
@@ -189,7 +200,7 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 /// Behind the empty line that ends a head, as every lenient parser sees it.
 fn end_of_head(head: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
-    while let Some(found) = head.get(at..).unwrap_or_default().iter().position(|b| *b == b'\n') {
+    while let Some(found) = memchr::memchr(b'\n', head.get(at..).unwrap_or_default()) {
         let next = at + found + 1;
         match head.get(next..).unwrap_or_default() {
             [b'\n', ..] => return Some(next + 1),
@@ -202,12 +213,13 @@ fn end_of_head(head: &[u8], from: usize) -> Option<usize> {
 
 /// How the body behind a head is framed, or what is wrong with the head.
 fn framing(head: &[u8]) -> Result<State, FramingFault> {
+    let plain = is_plain(head);
     let mut lines = lines(head);
     let version = request_line(lines.next().ok_or(FramingFault::RequestLine)??)?;
     let mut length = None;
     let mut chunked = false;
     for line in lines {
-        let (name, value) = field(line?)?;
+        let (name, value) = field(line?, plain)?;
         if name.eq_ignore_ascii_case(b"content-length") {
             if length.is_some() {
                 return Err(FramingFault::SeveralLengths);
@@ -230,7 +242,13 @@ fn framing(head: &[u8]) -> Result<State, FramingFault> {
 
 /// The lines of a head without their CR LF, and without the empty one at its end.
 fn lines(head: &[u8]) -> impl Iterator<Item = Result<&[u8], FramingFault>> {
-    let ended = head.split_inclusive(|b| *b == b'\n');
+    let mut rest = head;
+    let ended = std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, behind) = rest.split_at_checked(end)?;
+        rest = behind;
+        (!line.is_empty()).then_some(line)
+    });
     let whole = ended.map(|line| line.strip_suffix(b"\r\n").ok_or(FramingFault::BareLineFeed));
     whole.filter(|line| !line.as_ref().is_ok_and(|line| line.is_empty()))
 }
@@ -248,13 +266,17 @@ fn request_line(line: &[u8]) -> Result<Version, FramingFault> {
     else {
         return Err(FramingFault::RequestLine);
     };
-    if method.is_empty() || !method.iter().all(|b| is_token(*b)) {
+    if method.is_empty() || !method.iter().all(|b| TOKEN.has(*b)) {
         return Err(FramingFault::RequestLine);
     }
-    if target.contains(&b'#') {
+    // Without a way out in the middle, many are looked at together.
+    let (fragment, graphic) = target.iter().fold((false, true), |(fragment, graphic), b| {
+        (fragment || *b == b'#', graphic && b.is_ascii_graphic())
+    });
+    if fragment {
         return Err(FramingFault::Fragment);
     }
-    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+    if target.is_empty() || !graphic {
         return Err(FramingFault::TargetCharacter);
     }
     match version {
@@ -264,17 +286,26 @@ fn request_line(line: &[u8]) -> Result<Version, FramingFault> {
     }
 }
 
-fn field(line: &[u8]) -> Result<(&[u8], &[u8]), FramingFault> {
+/// Whether a head has no control characters but tabs and those at the ends of its lines, if each of its lines ends with
+/// CR LF. It is looked at as a whole: many bytes at once.
+fn is_plain(head: &[u8]) -> bool {
+    let unusual = |byte: u8| (byte < 0x20 && byte != b'\t' && byte != b'\r' && byte != b'\n') || byte == 0x7f;
+    let found = head.iter().fold(0, |found, byte| found | u8::from(unusual(*byte)));
+    let count = |byte| memchr::memchr_iter(byte, head).count();
+    found == 0 && count(b'\r') == count(b'\n')
+}
+
+/// Name and value of a line; `plain` says that no value of this head has a character that must not be there.
+fn field(line: &[u8], plain: bool) -> Result<(&[u8], &[u8]), FramingFault> {
     if line.starts_with(b" ") || line.starts_with(b"\t") {
         return Err(FramingFault::FoldedLine);
     }
-    let mut parts = line.splitn(2, |b| *b == b':');
-    let (Some(name), Some(value)) = (parts.next(), parts.next()) else { return Err(FramingFault::FieldName) };
-    if name.is_empty() || !name.iter().all(|b| is_token(*b) && *b != b'_') {
+    let colon = line.iter().position(|b| !TOKEN.has(*b) || *b == b'_').unwrap_or_default();
+    let (Some((name, [b':', value @ ..])), 1..) = (line.split_at_checked(colon), colon) else {
         return Err(FramingFault::FieldName);
-    }
+    };
     let value = value.trim_ascii();
-    if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
+    if !plain && value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
         return Err(FramingFault::FieldValue);
     }
     Ok((name, value))
@@ -285,11 +316,6 @@ fn content_length(value: &[u8]) -> Result<u64, FramingFault> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(value).ok().filter(|_| digits);
     text.and_then(|text| text.parse().ok()).ok_or(FramingFault::Length)
-}
-
-/// `tchar` of RFC 9110, 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use http::Uri;
 use http::uri::Authority;
+use http::{HeaderName, Uri};
 use patchgate_model::route::PathTemplate;
 use patchgate_model::suggest::nearest;
 use patchgate_model::{Cloud, Generation, GraphVersion, KeyPattern, Route};
@@ -165,7 +165,13 @@ fn guarded(guard: &config::Guard, folder: &Path) -> Result<Guarded, BuildError> 
         .iter()
         .map(|path| route(path.clone(), facts.versions.clone(), pattern))
         .collect::<Result<_, _>>()?;
-    Ok(Guarded { schema, routes })
+    let required_headers = facts
+        .required_headers
+        .iter()
+        .map(HeaderName::try_from)
+        .collect::<Result<_, _>>()
+        .map_err(|error| BuildError::Schema { name: guard.schema.clone(), reason: error.to_string() })?;
+    Ok(Guarded { schema, routes, required_headers })
 }
 
 fn no_overlap(guards: &[Guarded]) -> Result<(), BuildError> {

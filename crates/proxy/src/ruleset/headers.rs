@@ -1,31 +1,28 @@
 //! Header fields: which go upstream, and which must not come in at all.
 
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH, USER_AGENT,
-};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use patchgate_model::ClientRequestId;
 
 /// The caller's own id of a request.
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
-/// W3C trace context.
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// W3C trace context.
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// What passes as it is, besides `client-request-id` and `Prefer`, which are looked into.
-static PASSING: [HeaderName; 9] = [
-    ACCEPT,
-    ACCEPT_LANGUAGE,
-    AUTHORIZATION,
-    HeaderName::from_static("consistencylevel"),
-    IF_MATCH,
-    HeaderName::from_static("sdkversion"),
-    TRACEPARENT,
-    TRACESTATE,
-    USER_AGENT,
-];
+fn passes(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "accept"
+            | "accept-language"
+            | "authorization"
+            | "consistencylevel"
+            | "if-match"
+            | "sdkversion"
+            | "traceparent"
+            | "tracestate"
+            | "user-agent"
+    )
+}
 
 /// What could give a request another method or URL behind the gateway.
 const OVERRIDING: [&str; 8] = [
@@ -41,7 +38,9 @@ const OVERRIDING: [&str; 8] = [
 
 /// The header of [`OVERRIDING`] that stands in these, if one does.
 pub(super) fn overriding(headers: &HeaderMap) -> Option<&'static str> {
-    OVERRIDING.into_iter().find(|name| headers.contains_key(*name))
+    // Nearly no request has a name of this kind, so the names are looked through once.
+    let mut experimental = headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-"));
+    experimental.find_map(|name| OVERRIDING.into_iter().find(|overriding| *overriding == name))
 }
 
 /// The header fields that go upstream: what is on the list and nothing else.
@@ -60,9 +59,9 @@ impl Outbound {
     }
 
     fn of(headers: &HeaderMap, read: bool) -> Self {
-        let mut outbound = HeaderMap::with_capacity(16);
-        for name in &PASSING {
-            for value in headers.get_all(name).iter().filter(|value| value.to_str().is_ok()) {
+        let mut outbound = HeaderMap::with_capacity(12);
+        for (name, value) in headers {
+            if passes(name) && value.to_str().is_ok() {
                 outbound.append(name, value.clone());
             }
         }
@@ -84,6 +83,11 @@ impl Outbound {
     /// The fields.
     pub fn fields(&self) -> &HeaderMap {
         &self.0
+    }
+
+    /// The fields, to be sent.
+    pub fn into_fields(self) -> HeaderMap {
+        self.0
     }
 }
 

@@ -11,6 +11,7 @@ mod shipped;
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use http::uri::Authority;
 use patchgate_model::refusal::{HostFault, Misdirection};
 use patchgate_model::{Caller, Credential, Generation, Refusal, Resource, Route};
@@ -37,6 +38,7 @@ pub struct Ruleset {
 pub struct Guarded {
     schema: Arc<Schema>,
     routes: Vec<Arc<Route>>,
+    required_headers: Vec<HeaderName>,
 }
 
 /// The limits that a decision depends on; sizes in bytes.
@@ -140,8 +142,9 @@ impl Guarded {
         let route = self.routes.first()?;
         let keys = &self.schema.guard().keys;
         let examples = route.template().key_names().filter_map(|name| keys.get(name));
-        let version = *route.versions().first()?;
-        Some(route.resource_of(version, examples.map(|key| key.example.clone()).collect())?.path())
+        let examples: Vec<String> = examples.map(|key| key.example.clone()).collect();
+        let resource = route.resource_of(*route.versions().first()?, &examples)?;
+        Some(resource.path().to_owned())
     }
 
     fn resource(&self, path: &str) -> Option<Resource> {
@@ -171,8 +174,8 @@ impl AdmittedEdit {
     }
 
     /// The header fields that go upstream with it.
-    pub fn headers(&self) -> &Outbound {
-        &self.headers
+    pub fn into_headers(self) -> Outbound {
+        self.headers
     }
 }
 
@@ -185,7 +188,7 @@ impl AdmittedRead {
     /// Path and query as they go upstream: the path built from the route, the query as the caller sent it.
     pub fn target(&self) -> String {
         let path = self.resource.path();
-        self.query.as_ref().map_or(path.clone(), |query| format!("{path}?{query}"))
+        self.query.as_ref().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
     }
 
     /// The header fields that go upstream with it.

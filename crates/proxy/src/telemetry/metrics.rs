@@ -4,7 +4,6 @@
 //! caller. What is counted for each request is bound to its labels the first time, so that later ones allocate nothing and
 //! look nothing up that other workers look up, too.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -93,9 +92,9 @@ struct ExchangeLabels {
     outcome: Result<StatusCode, &'static str>,
 }
 
-/// Bound instruments by a name, which may be none, and further labels.
+/// Bound instruments by a name, which may be none, and further labels. There are few of them: to compare costs less than to hash.
 #[derive(Debug)]
-struct Series<L, B>(HashMap<Box<str>, Vec<(L, B)>>);
+struct Series<L, B>(Vec<(Box<str>, L, B)>);
 
 impl Instruments {
     /// Makes them.
@@ -299,20 +298,20 @@ impl Metrics {
 
 impl<L: Copy + PartialEq, B> Series<L, B> {
     fn with(&mut self, name: &str, labels: L, bind: impl FnOnce() -> B, record: impl FnOnce(&B)) {
-        let bound = self.0.get(name).and_then(|of_name| of_name.iter().find(|(known, _)| *known == labels));
-        if let Some((_, bound)) = bound {
+        let known = self.0.iter().find(|(of, known, _)| **of == *name && *known == labels);
+        if let Some((_, _, bound)) = known {
             record(bound);
             return;
         }
         let bound = bind();
         record(&bound);
-        self.0.entry(name.into()).or_default().push((labels, bound));
+        self.0.push((name.into(), labels, bound));
     }
 }
 
 impl<L, B> Default for Series<L, B> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(Vec::new())
     }
 }
 

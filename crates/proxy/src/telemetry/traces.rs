@@ -33,18 +33,22 @@ pub struct Traces {
     tracer: Option<SdkTracer>,
 }
 
-/// The trace of one request: its SERVER span, if there is one.
+/// The trace of one request, if there is one. It lies apart, since a span is large and most requests have none.
 #[derive(Debug)]
-pub struct Trace {
-    tracer: Option<SdkTracer>,
+pub struct Trace(Option<Box<Traced>>);
+
+#[derive(Debug)]
+struct Traced {
+    tracer: SdkTracer,
+    /// The context of the SERVER span.
     parent: Context,
-    server: Option<Span>,
+    server: Span,
 }
 
 /// The part of a trace that an exchange with Graph needs, wherever it runs.
 #[derive(Debug)]
 pub struct ClientSpan {
-    span: Option<Span>,
+    span: Option<Box<Span>>,
 }
 
 /// Where a request came in.
@@ -64,31 +68,29 @@ impl Traces {
 
     /// Begins the trace of a request.
     pub fn begin(&self, head: &Head) -> Trace {
-        let Some(tracer) = &self.tracer else {
-            return Trace { tracer: None, parent: Context::new(), server: None };
-        };
+        let Some(tracer) = &self.tracer else { return Trace(None) };
         let remote =
             TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming::of(&head.headers));
         let builder = tracer.span_builder(name_of(method(head.method.as_str()))).with_kind(SpanKind::Server);
         let server = tracer.build_with_context(builder, &remote);
         let parent = Context::new().with_remote_span_context(server.span_context().clone());
-        Trace { tracer: Some(tracer.clone()), parent, server: Some(server) }
+        Trace(Some(Box::new(Traced { tracer: tracer.clone(), parent, server })))
     }
 }
 
 impl Trace {
     /// The id of the trace, for the log.
     pub fn id(&self) -> Option<String> {
-        let context = self.server.as_ref().map(Span::span_context)?;
+        let context = self.0.as_ref()?.server.span_context();
         context.is_valid().then(|| context.trace_id().to_string())
     }
 
     /// Begins the CLIENT span of an exchange.
     pub fn client(&self, verb: &'static str, resource: &Resource, origin: &Origin) -> ClientSpan {
-        let Some(tracer) = &self.tracer else { return ClientSpan { span: None } };
+        let Some(Traced { tracer, parent, .. }) = self.0.as_deref() else { return ClientSpan { span: None } };
         let template = resource.route().template().as_str();
         let builder = tracer.span_builder(format!("{verb} {template}")).with_kind(SpanKind::Client);
-        let mut span = tracer.build_with_context(builder, &self.parent);
+        let mut span = tracer.build_with_context(builder, parent);
         if span.is_recording() {
             span.set_attributes([
                 KeyValue::new("http.request.method", verb),
@@ -98,7 +100,7 @@ impl Trace {
                 KeyValue::new("server.port", i64::from(origin.port())),
             ]);
         }
-        ClientSpan { span: Some(span) }
+        ClientSpan { span: Some(Box::new(span)) }
     }
 
     /// Ends the SERVER span with what came of the request.
@@ -110,7 +112,8 @@ impl Trace {
         status: StatusCode,
         refusal: Option<&Refusal>,
     ) {
-        let Some(mut span) = self.server else { return };
+        let Some(traced) = self.0 else { return };
+        let mut span = traced.server;
         if !span.is_recording() {
             return;
         }

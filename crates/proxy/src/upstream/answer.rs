@@ -48,18 +48,22 @@ impl Answer {
         if headers.contains_key(TRANSFER_ENCODING) {
             headers.remove(CONTENT_LENGTH);
         }
-        let nominated: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| HeaderName::try_from(name.trim()).ok())
-            .collect();
-        for name in HOP_BY_HOP.iter().chain(&nominated) {
+        let of_connection = headers.keys().filter(|name| HOP_BY_HOP.contains(name)).cloned();
+        let nominated = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        let nominated =
+            nominated.flat_map(|value| value.split(',')).map(str::trim).filter(|name| is_named(name));
+        let gone: Vec<HeaderName> =
+            of_connection.chain(nominated.filter_map(|name| HeaderName::try_from(name).ok())).collect();
+        for name in &gone {
             headers.remove(name);
         }
         Self { status: parts.status, headers, body: Body::Streamed(Stream::new(body, patience)) }
     }
+}
+
+/// Whether an option of a connection may be the name of a field that is not removed anyway.
+fn is_named(option: &str) -> bool {
+    !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close")
 }
 
 /// Whether a body is JSON.

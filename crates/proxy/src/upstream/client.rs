@@ -3,6 +3,7 @@
 //! INVARIANT: a request is sent a second time only if the first attempt handed the whole request back, which is the proof
 //! that not a byte of it was written. Redirects are never followed, a proxy in the environment is never used.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
@@ -96,7 +97,8 @@ pub struct Client {
     origin: Arc<Origin>,
     tls: Option<Arc<ClientConfig>>,
     deadlines: Deadlines,
-    idle: Mutex<Vec<Idle>>,
+    /// In the order in which they were put back.
+    idle: Mutex<VecDeque<Idle>>,
 }
 
 #[derive(Debug)]
@@ -127,55 +129,75 @@ impl Client {
                 Ok(response) => return Ok(response),
             },
         };
+        // Connecting is rare, and what it needs is large: it lies apart, so that what all requests need is small.
+        Box::pin(self.send_anew(request)).await
+    }
+
+    /// Sends a request on a connection of its own.
+    async fn send_anew(&self, request: Outgoing) -> Result<Response, Failure> {
         let fresh = self.connect().await.map_err(|error| Failure::unsent(error.to_string()))?;
         self.exchange(fresh, request).await.map_err(|(failure, _)| failure)
     }
 
     /// One attempt; with the failure comes the request, if it was not sent.
-    async fn exchange(
+    ///
+    /// No `async fn`, which would keep the request a second time for as long as it lasts.
+    fn exchange(
         &self,
         mut connection: Connection,
         request: Outgoing,
-    ) -> Result<Response, (Failure, Option<Outgoing>)> {
-        match timeout(self.deadlines.answer, connection.sender.try_send_request(request)).await {
-            // Nobody asked for another protocol: what comes now is no answer to the request.
-            Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let reason = "upstream switched protocols".to_owned();
-                Err((Failure { sent: Sent::Maybe, timed_out: false, reason }, None))
+    ) -> impl Future<Output = Result<Response, (Failure, Option<Outgoing>)>> {
+        let sending = timeout(self.deadlines.answer, connection.sender.try_send_request(request));
+        async move {
+            match sending.await {
+                // Nobody asked for another protocol: what comes now is no answer to the request.
+                Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    let reason = "upstream switched protocols".to_owned();
+                    Err((Failure { sent: Sent::Maybe, timed_out: false, reason }, None))
+                }
+                Ok(Ok(response)) => {
+                    self.keep(connection);
+                    Ok(response)
+                }
+                Ok(Err(mut error)) => {
+                    let unsent = error.take_message();
+                    let sent = if unsent.is_some() { Sent::No } else { Sent::Maybe };
+                    let reason = error.into_error().to_string();
+                    Err((Failure { sent, timed_out: false, reason }, unsent))
+                }
+                Err(_) => {
+                    let reason = "no answer in time".to_owned();
+                    Err((Failure { sent: Sent::Maybe, timed_out: true, reason }, None))
+                }
             }
-            Ok(Ok(response)) => {
-                self.keep(connection);
-                Ok(response)
-            }
-            Ok(Err(mut error)) => {
-                let unsent = error.take_message();
-                let sent = if unsent.is_some() { Sent::No } else { Sent::Maybe };
-                let reason = error.into_error().to_string();
-                Err((Failure { sent, timed_out: false, reason }, unsent))
-            }
-            Err(_) => Err((
-                Failure { sent: Sent::Maybe, timed_out: true, reason: "no answer in time".to_owned() },
-                None,
-            )),
         }
     }
 
     /// The connection that was used last, of those that are ready; what is closed or old is dropped on the way.
     fn kept(&self) -> Option<Connection> {
-        let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| {
-            !kept.connection.sender.is_closed() && now.duration_since(kept.since) < self.deadlines.idle
-        });
-        let ready = idle.iter().rposition(|kept| kept.connection.is_quiet())?;
-        Some(idle.remove(ready).connection)
+        while idle.front().is_some_and(|oldest| oldest.since.elapsed() >= self.deadlines.idle) {
+            idle.pop_front();
+        }
+        let mut at = idle.len();
+        while let Some(before) = at.checked_sub(1) {
+            at = before;
+            let connection = &idle.get(at)?.connection;
+            if connection.is_quiet() {
+                return idle.remove(at).map(|kept| kept.connection);
+            }
+            if connection.sender.is_closed() {
+                idle.remove(at);
+            }
+        }
+        None
     }
 
     /// Keeps a connection; it is ready again when the answer's body has been read.
     fn keep(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MOST_IDLE {
-            idle.push(Idle { connection, since: Instant::now() });
+            idle.push_back(Idle { connection, since: Instant::now() });
         }
     }
 

@@ -24,7 +24,6 @@ pub use answer::{Answer, Body};
 pub use client::{Client, Failure, Sent};
 pub use links::Links;
 pub use origin::Origin;
-use request::Outgoing;
 
 use crate::ruleset::{AdmittedRead, Outbound};
 use crate::telemetry::metrics::Metrics;
@@ -48,10 +47,12 @@ impl Upstream {
     ///
     /// It is sent again only where it provably was not sent. To be run in a task of its own: it must end, whoever waits
     /// for it.
-    pub async fn forward(&self, edit: Edit, headers: &Outbound, trace: &Trace) -> Result<Answer, Refusal> {
+    pub async fn forward(&self, edit: Edit, headers: Outbound, trace: &Trace) -> Result<Answer, Refusal> {
+        let begun = Instant::now();
         let span = trace.client("PATCH", edit.resource(), &self.origin);
-        let request = request::edit(&self.origin, &edit, headers, &span);
-        self.exchange("PATCH", edit.resource(), request, span).await.map_err(|failure| match failure.sent {
+        let request = request::edit(&self.origin, &edit, headers.into_fields(), &span);
+        let result = self.client.send(request).await;
+        self.told("PATCH", edit.resource(), begun, span, result).map_err(|failure| match failure.sent {
             Sent::No => Refusal::UpstreamUnreachable,
             Sent::Maybe => Refusal::OutcomeUnknown,
         })
@@ -59,14 +60,16 @@ impl Upstream {
 
     /// Reads, and gives links in the answer the origin under which the caller reached the gateway.
     pub async fn read(&self, read: &AdmittedRead, here: &str, trace: &Trace) -> Result<Answer, Refusal> {
+        let begun = Instant::now();
         let span = trace.client("GET", read.resource(), &self.origin);
         let request = request::read(&self.origin, read, &span);
-        let sent = self.exchange("GET", read.resource(), request, span).await;
-        let answer = sent.map_err(|failure| match failure {
-            Failure { sent: Sent::No, .. } => Refusal::UpstreamUnreachable,
-            Failure { timed_out: true, .. } => Refusal::UpstreamTimeout,
-            Failure { .. } => Refusal::UpstreamBroken,
-        })?;
+        let result = self.client.send(request).await;
+        let answer =
+            self.told("GET", read.resource(), begun, span, result).map_err(|failure| match failure {
+                Failure { sent: Sent::No, .. } => Refusal::UpstreamUnreachable,
+                Failure { timed_out: true, .. } => Refusal::UpstreamTimeout,
+                Failure { .. } => Refusal::UpstreamBroken,
+            })?;
         let mut codings = answer.headers.get_all(CONTENT_ENCODING).iter();
         let encoded = codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
         if encoded {
@@ -75,16 +78,15 @@ impl Upstream {
         Ok(with_links(answer, &self.origin, here))
     }
 
-    /// Sends; the CLIENT span ends with what came of it.
-    async fn exchange(
+    /// Tells metrics and trace what came of an exchange.
+    fn told(
         &self,
         verb: &'static str,
         resource: &Resource,
-        request: Outgoing,
+        begun: Instant,
         span: ClientSpan,
+        result: Result<client::Response, Failure>,
     ) -> Result<Answer, Failure> {
-        let begun = Instant::now();
-        let result = self.client.send(request).await;
         let outcome = result.as_ref().map(client::Response::status).map_err(Failure::kind);
         self.metrics.exchanged(verb, resource, &self.origin, outcome, begun.elapsed());
         match result {

@@ -1,5 +1,6 @@
 //! Where Graph is: scheme, authority and path prefix, from the configuration alone.
 
+use http::HeaderValue;
 use http::uri::{Authority, Uri};
 use patchgate_model::Cloud;
 use rustls::pki_types::ServerName;
@@ -8,6 +9,7 @@ use rustls::pki_types::ServerName;
 #[derive(Debug, Clone)]
 pub struct Origin {
     authority: Authority,
+    host_field: HeaderValue,
     prefix: String,
     base: String,
     tls: Option<ServerName<'static>>,
@@ -57,12 +59,20 @@ impl Origin {
             _ => return wrong("its scheme is neither https nor http"),
         };
         let base = format!("{scheme}://{authority}{prefix}");
-        Ok(Self { authority: authority.clone(), prefix, base, tls })
+        let Ok(host_field) = HeaderValue::try_from(authority.as_str()) else {
+            return wrong("its host is no header field");
+        };
+        Ok(Self { authority: authority.clone(), host_field, prefix, base, tls })
     }
 
     /// The base URL, without a slash at its end.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The field `Host` upstream.
+    pub fn host_field(&self) -> &HeaderValue {
+        &self.host_field
     }
 
     /// What `Host` says upstream.
