@@ -45,6 +45,8 @@ pub struct Line {
     wire: Mutex<Wire>,
     busy: AtomicBool,
     closing: AtomicBool,
+    flush: AtomicBool,
+    flushed: AtomicBool,
     late: OnceLock<Closed>,
 }
 
@@ -63,8 +65,16 @@ pub struct Socket {
 impl Line {
     /// A connection on which nothing has happened yet.
     pub fn new(stream: TcpStream) -> Arc<Self> {
-        let (wire, busy, closing) = (Mutex::default(), AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { stream: Arc::new(stream), wire, busy, closing, late: OnceLock::new() })
+        let no = || AtomicBool::new(false);
+        Arc::new(Self {
+            stream: Arc::new(stream),
+            wire: Mutex::default(),
+            busy: no(),
+            closing: no(),
+            flush: no(),
+            flushed: no(),
+            late: OnceLock::new(),
+        })
     }
 
     /// Begins the answer to a request; the verdict is that on its head.
@@ -81,6 +91,13 @@ impl Line {
     /// From now on the connection ends as soon as nothing has come that could be a request.
     pub fn close_when_idle(&self) {
         self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Pending until all that was written has been given to the system. To be asked where the connection ends then, by its
+    /// own task, as bodies of answers are: the parser flushes behind each of its rounds, and that wakes this task.
+    pub fn poll_flushed(&self) -> Poll<()> {
+        self.flush.store(true, Ordering::Relaxed);
+        if self.flushed.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// The deadline that passed, if one did.
@@ -218,7 +235,12 @@ impl AsyncWrite for Socket {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// The parser has written all that it had.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let line = &self.line;
+        if line.flush.load(Ordering::Relaxed) && !line.flushed.swap(true, Ordering::Relaxed) {
+            cx.waker().wake_by_ref();
+        }
         Poll::Ready(Ok(()))
     }
 
