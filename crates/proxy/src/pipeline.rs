@@ -119,6 +119,8 @@ async fn way(
             let mut kept = worker.load.hold();
             let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept).await?;
             let edit = admitted.decide(&bytes)?;
+            // From here on the edit's own bytes are held, and not the caller's beside them: that is what was counted.
+            drop(bytes);
             told.allowed = true;
             told.edit = Some(edit.clone());
             worker.upstream.forward(edit, admitted.headers(), trace).await
