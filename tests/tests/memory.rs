@@ -240,11 +240,11 @@ fn heads_without_an_end_cost_what_is_watched() {
         connection.send(head.as_bytes());
     }
     go_on(&mut others);
-    at_most("heads without an end", &gateway, base, CALLERS * OF_A_HEAD + OTHERS * OF_A_REQUEST + ELSE);
     for connection in &mut slow {
         connection.send(b"\r\n");
         assert_eq!(connection.receive().expect("an answer").status, 431, "it had been read");
     }
+    at_most("heads without an end", &gateway, base, CALLERS * OF_A_HEAD + OTHERS * OF_A_REQUEST + ELSE);
 }
 
 /// A valid edit that takes nearly as many bytes as a body may, each of which goes upstream.

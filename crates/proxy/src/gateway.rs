@@ -147,12 +147,14 @@ pub fn start(config: &Config, traces: &Traces, instruments: &Instruments) -> Res
         idle: config.timeouts.idle.0,
     };
     let count = thread::available_parallelism().map_or(1, NonZero::get);
-    let load = Load::new(Most {
+    let most = Most {
         connections: config.limits.connections,
         connections_per_address: config.limits.connections_per_address,
         in_flight: config.limits.in_flight,
         buffered: config.limits.buffered.0,
-    });
+    };
+    listen::descriptors::allow(&most);
+    let load = Load::new(most);
     let (ended, drained) = mpsc::unbounded_channel();
     let mut clients = Vec::with_capacity(count);
     for number in 0..count {
