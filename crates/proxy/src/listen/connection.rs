@@ -5,11 +5,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 
 use super::drain::Drain;
 use super::io::{Line, Socket};
@@ -45,11 +48,20 @@ pub(super) async fn serve(
         let (worker, line, drain) = (Arc::clone(&worker), Arc::clone(&line), drain.clone());
         service_fn(move |request| {
             let (worker, line, entrance) = (Arc::clone(&worker), Arc::clone(&line), entrance.clone());
-            let last = *drain.borrow() != Drain::Serving;
+            let drain = drain.clone();
             let tasks = worker.tasks.clone();
-            // The parser drops what it waits for when the caller is gone; the request goes on. A task that did not end by
-            // itself has no answer, and its connection closes without one.
-            async move { tasks.spawn(pipeline::handle(worker, line, entrance, last, request)).await }
+            async move {
+                let last = *drain.borrow() != Drain::Serving;
+                // The parser drops what it waits for when the caller is gone; the request goes on. A task that did not end
+                // by itself has no answer, and its connection closes without one.
+                let answered = tasks.spawn(pipeline::handle(worker, line, entrance, last, request));
+                let mut response = answered.await?;
+                // The end may have come while it was under way.
+                if *drain.borrow() != Drain::Serving {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, JoinError>(response)
+            }
         })
     };
     let socket = Socket::new(Arc::clone(&line), worker.patience);
@@ -74,6 +86,7 @@ pub(super) async fn serve(
             connection.await
         }
     };
+    let refused = result.as_ref().is_err_and(hyper::Error::is_parse);
     if let Err(error) = result {
         tracing::debug!(%error, "connection of a caller ended");
         if error.is_parse_too_large() {
@@ -85,7 +98,7 @@ pub(super) async fn serve(
     if let Some(why) = line.late() {
         worker.metrics.closed(why);
     }
-    if matches!(line.phase(), Phase::Body | Phase::Lost) {
+    if refused || matches!(line.phase(), Phase::Body | Phase::Lost) {
         line.linger(LINGER_BYTES, LINGER).await;
     }
 }

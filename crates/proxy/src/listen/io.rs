@@ -11,6 +11,7 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -116,6 +117,11 @@ impl Line {
         _ = self.stream.ready(Interest::ERROR).await;
     }
 
+    /// Whether bytes of the caller wait in the system, even if the runtime has not been told yet.
+    fn has_come(&self) -> bool {
+        SockRef::from(&*self.stream).peek(&mut [MaybeUninit::uninit()]).is_ok_and(|count| count > 0)
+    }
+
     /// Ends the connection so that the last answer still reaches the caller: what it goes on sending is read and thrown
     /// away, up to `most` bytes and for `patience` at most. Closing over unread bytes would reset the connection.
     pub async fn linger(&self, most: usize, patience: Duration) {
@@ -166,7 +172,8 @@ impl Socket {
         };
         let (patience, late) = match phase {
             Phase::New | Phase::Between if self.line.closing.load(Ordering::Relaxed) => {
-                return Poll::Ready(Ok(()));
+                // What has reached the system has arrived, and the runtime will hear of it.
+                return if self.line.has_come() { Poll::Pending } else { Poll::Ready(Ok(())) };
             }
             Phase::New => (self.patience.first_byte, Closed::FirstByte),
             Phase::Head => (self.patience.header, Closed::Header),

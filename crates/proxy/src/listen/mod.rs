@@ -7,10 +7,8 @@ pub mod io;
 pub mod load;
 pub mod wire;
 
-use std::future::poll_fn;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -57,9 +55,24 @@ pub async fn accept(worker: Arc<Worker>, listener: tokio::net::TcpListener, drai
             }
         }
     }
-    // Who waits in the queue has been told by the system that the connection stands.
-    while let Poll::Ready(Ok((stream, peer))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
-        serve(&worker, stream, peer, &drain);
+    accept_waiting(&worker, listener, &drain);
+}
+
+/// Accepts who waits in the queue: the system has told them that their connection stands. The system is asked itself, for the
+/// runtime may not have heard of all of them yet.
+fn accept_waiting(worker: &Arc<Worker>, listener: tokio::net::TcpListener, drain: &watch::Receiver<Drain>) {
+    let Ok(listener) = listener.into_std() else { return };
+    loop {
+        let accepted = listener.accept().and_then(|(stream, peer)| {
+            stream.set_nonblocking(true)?;
+            Ok((TcpStream::from_std(stream)?, peer))
+        });
+        match accepted {
+            Ok((stream, peer)) => serve(worker, stream, peer, drain),
+            Err(error) if is_of_connection(&error) => {}
+            // Nobody waits any more, or nobody can be taken in.
+            Err(_) => return,
+        }
     }
 }
 
