@@ -58,10 +58,15 @@ pub fn allow_descriptors(count: u64) {
 }
 
 /// Waits until something is so, asking again and again; it is told what for.
-pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+pub fn until(what: &str, so: impl FnMut() -> bool) {
+    until_within(PATIENCE, what, so);
+}
+
+/// The same with a patience of its own.
+pub fn until_within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !so() {
-        assert!(begun.elapsed() < PATIENCE, "it never was so: {what}");
+        assert!(begun.elapsed() < patience, "it never was so: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -1,6 +1,7 @@
 //! A process whose descriptors are used up: it says so, it neither ends nor spins, and it recovers.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use patchgate_tests::client::Connection;
 use patchgate_tests::gateway::{self, Gateway};
-use patchgate_tests::process::{allow_descriptors, descriptors, processor_time, until};
+use patchgate_tests::process::{allow_descriptors, descriptors, processor_time, until, until_within};
 use patchgate_tests::rows::{EDIT, INCIDENT};
 use patchgate_tests::upstream::Upstream;
 
@@ -126,4 +127,41 @@ fn it_takes_the_descriptors_that_the_system_lets_it_have() {
         assert_eq!(connection.patch(INCIDENT, &[], EDIT).status, 200);
     }
     assert!(descriptors(gateway.id()) > 200);
+}
+
+/// Who asks for health and metrics takes a bounded number of descriptors, and none for long.
+#[test]
+fn connections_to_the_admin_listener_are_bounded() {
+    allow_descriptors(1000);
+    let upstream = Upstream::start();
+    let gateway = Gateway::before(upstream.address);
+    let healthy = |connection: &mut Connection| connection.get("/healthz", &[]).status == 200;
+    let mut asking: Vec<Connection> = (0..256).map(|_| Connection::open(gateway.admin)).collect();
+    assert!(asking.iter_mut().all(healthy));
+    assert!(Connection::open(gateway.admin).is_closed(), "one too many");
+    assert!(healthy(&mut asking[0]), "those that were there go on");
+    assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
+    asking.truncate(1);
+    until("a place is free", || {
+        let mut connection = Connection::open(gateway.admin);
+        let sent = connection.try_send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+        sent.is_ok() && connection.receive().is_some()
+    });
+}
+
+#[test]
+#[ignore = "long: more than a minute of waiting"]
+fn whoever_takes_no_bytes_from_the_admin_listener_is_let_go() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::before(upstream.address);
+    let before = descriptors(gateway.id());
+    let asking = Connection::open(gateway.admin);
+    asking.stream().set_nonblocking(true).expect("a socket");
+    // As many questions as go in; no answer is read.
+    let question = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100);
+    while asking.stream().write(&question).is_ok() {}
+    until("it is accepted", || descriptors(gateway.id()) > before);
+    let begun = Instant::now();
+    until_within(Duration::from_mins(3), "it is let go", || descriptors(gateway.id()) == before);
+    assert!(begun.elapsed() >= Duration::from_secs(55), "{:?}", begun.elapsed());
 }

@@ -27,7 +27,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use patchgate_tests::client::{Connection, TOKEN};
-use patchgate_tests::gateway::Gateway;
+use patchgate_tests::gateway::{Gateway, command, refused_start};
 use patchgate_tests::process::allow_descriptors;
 use patchgate_tests::rows::{EDIT, INCIDENT};
 use patchgate_tests::upstream::{PLAIN, Upstream};
@@ -103,6 +103,41 @@ fn header_bytes_by_default_and_set() {
             assert_eq!(answer.status, status, "{keys} {bytes}");
         }
     }
+}
+
+/// A number that would mean something else than it says.
+#[test]
+fn numbers_that_cannot_be_kept_are_refused_at_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("patchgate.toml");
+    for (keys, words) in [
+        ("[limits]\nheader_lines = 101\n", "limits.header_lines: 101 are more than the 100"),
+        ("[limits]\nheader_bytes = \"24KiB\"\n", "limits.header_bytes: with the longest target"),
+        ("[limits]\ntarget_read = \"16KiB\"\n", "could have 32768 bytes, more than the 31744"),
+        ("[timeouts]\ndrain = \"5s\"\ndrain_delay = \"5s\"\n", "timeouts.drain: 5s is not longer than"),
+    ] {
+        std::fs::write(&file, keys).expect("the configuration");
+        let file = file.to_str().expect("a path");
+        let output = refused_start(command(&[
+            "run",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--config",
+            file,
+        ]));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(words), "{keys}: {said}");
+    }
+    // The most that can be: the gateway's own answer, not the parser's.
+    let upstream = Upstream::start();
+    let keys = "[limits]\nheader_bytes = \"23KiB\"\nheader_lines = 100\n";
+    let gateway = Gateway::configured(keys, &["--upstream", &format!("http://{}", upstream.address)]);
+    let (passes, too_much) = ("x".repeat(23 * 1024 - 400), "x".repeat(23 * 1024));
+    assert_eq!(gateway.connect().patch(INCIDENT, &[("X", &passes)], EDIT).status, 200);
+    assert_eq!(gateway.connect().patch(INCIDENT, &[("X", &too_much)], EDIT).code(), "HeadersTooLarge");
+    assert_eq!(gateway.connect().patch(INCIDENT, &[("X", "1"); 96], EDIT).status, 200);
 }
 
 #[test]

@@ -18,6 +18,10 @@ use crate::gateway::Worker;
 use crate::telemetry::metrics::Closed;
 use drain::Drain;
 
+/// The most header lines that can be configured.
+pub const HEADER_LINES: usize = connection::PARSER_HEADERS;
+/// The most bytes of a head that can be configured: target and header lines. The rest is for method, version and line ends.
+pub const HEAD_BYTES: usize = connection::PARSER_HEADER_BYTES - 1024;
 /// How long accepting rests after an error that will not pass at once, such as descriptors used up.
 const REST: Duration = Duration::from_millis(50);
 /// How long the log is silent about further such errors.
