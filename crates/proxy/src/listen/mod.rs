@@ -24,6 +24,8 @@ pub const HEADER_LINES: usize = connection::PARSER_HEADERS;
 pub const HEAD_BYTES: usize = connection::PARSER_HEADER_BYTES - 1024;
 /// How long accepting rests after an error that will not pass at once, such as descriptors used up.
 const REST: Duration = Duration::from_millis(50);
+/// More than a queue of the system has: at the end those are accepted who wait in it, and not for ever those who come behind.
+const LONGEST_QUEUE: usize = 4096;
 /// How long the log is silent about further such errors.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -66,7 +68,7 @@ pub async fn accept(worker: Arc<Worker>, listener: tokio::net::TcpListener, drai
 /// runtime may not have heard of all of them yet.
 fn accept_waiting(worker: &Arc<Worker>, listener: tokio::net::TcpListener, drain: &watch::Receiver<Drain>) {
     let Ok(listener) = listener.into_std() else { return };
-    loop {
+    for _ in 0..LONGEST_QUEUE {
         let accepted = listener.accept().and_then(|(stream, peer)| {
             stream.set_nonblocking(true)?;
             Ok((TcpStream::from_std(stream)?, peer))
