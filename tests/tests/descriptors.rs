@@ -44,7 +44,7 @@ fn used_up_descriptors_are_told_of_and_survived() {
     let log = folder.path().join("log");
     let upstream = Upstream::start();
     let gateway = with_few(folder.path(), &upstream);
-    assert!(read(&log).contains("fewer descriptors than its limits need"), "{}", read(&log));
+    until("it says so at start", || read(&log).contains("fewer descriptors than its limits need"));
     let mut admin = Connection::open(gateway.admin);
     let mut metric = |name: &str| {
         let text = admin.get("/metrics", &[]).text();
