@@ -155,6 +155,11 @@ impl Gateway {
         self.connect().get(target, &[])
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The process.
     pub fn process(&mut self) -> &mut Child {
         &mut self.child

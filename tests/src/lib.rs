@@ -5,7 +5,10 @@
 
 pub mod client;
 pub mod collector;
+pub mod emulator;
 pub mod gateway;
+pub mod process;
+pub mod relay;
 pub mod rows;
 pub mod tls;
 pub mod upstream;

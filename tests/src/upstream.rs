@@ -109,6 +109,11 @@ impl Upstream {
         self.arrived.list.lock().expect("no panic in the upstream").clone()
     }
 
+    /// All that arrived since the last time, for those who count for long.
+    pub fn take(&self) -> Vec<Arrived> {
+        std::mem::take(&mut *self.arrived.list.lock().expect("no panic in the upstream"))
+    }
+
     /// All that arrived, as soon as there are that many.
     pub fn wait_for(&self, count: usize) -> Vec<Arrived> {
         let list = self.arrived.list.lock().expect("no panic in the upstream");

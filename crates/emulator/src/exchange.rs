@@ -126,10 +126,18 @@ fn scripted(call: &Call<'_>, fault: &Fault) -> Answer {
 /// An answer as bytes, changed as a fault wants it.
 fn response(answer: Answer, fault: &Fault, line: Arc<Line>) -> Response<AnswerBody> {
     let Answer { status, mut headers, body } = answer;
-    headers.extend(fault.retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))));
-    headers.extend(fault.redirect.clone().map(|url| (header::LOCATION, url)));
-    headers.extend(fault.content_encoding.clone().map(|coding| (header::CONTENT_ENCODING, coding)));
-    headers.extend(fault.content_type.clone().map(|media_type| (header::CONTENT_TYPE, media_type)));
+    // In place of what Graph says, not beside it.
+    let own = [
+        (header::RETRY_AFTER, fault.retry_after.map(HeaderValue::from)),
+        (header::LOCATION, fault.redirect.clone()),
+        (header::CONTENT_ENCODING, fault.content_encoding.clone()),
+        (header::CONTENT_TYPE, fault.content_type.clone()),
+    ];
+    for (name, value) in own {
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
 
     let content = match (fault.body_bytes, body) {
         (Some(size), _) => Content::filled(size),

@@ -1,8 +1,10 @@
 //! The admin listener: health and metrics. Loopback unless configured otherwise.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -12,9 +14,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
 use crate::telemetry::prometheus::{self, Scrape};
+
+/// More connections than this are closed at once: whoever asks here must not take the callers' descriptors.
+const CONNECTIONS: usize = 256;
+/// How long a connection is kept; then what is being answered may still go out for a moment.
+const LIFETIME: Duration = Duration::from_mins(1);
+const MOMENT: Duration = Duration::from_secs(10);
 
 /// What the admin listener tells.
 #[derive(Debug, Default)]
@@ -31,24 +41,39 @@ impl Health {
 
 /// Serves for ever: `/healthz` (alive), `/readyz` (accepts requests, and will go on to), `/metrics` (for Prometheus).
 pub async fn serve(listener: TcpListener, health: Arc<Health>, scrape: Scrape) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50)).await;
             continue;
         };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let (health, scrape) = (Arc::clone(&health), scrape.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request: Request<Incoming>| {
-                let answer = answer(&health, &scrape, &request);
-                async move { Ok::<_, Infallible>(answer) }
-            });
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = served.await {
-                tracing::debug!(%error, "admin connection ended");
-            }
+            connection(stream, health, scrape).await;
+            drop(place);
         });
+    }
+}
+
+/// One connection: heads have the deadline of the HTTP library, and a peer who takes no bytes that of the connection.
+async fn connection(stream: TcpStream, health: Arc<Health>, scrape: Scrape) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = answer(&health, &scrape, &request);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let served =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let mut served = pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = sleep(LIFETIME) => {
+            served.as_mut().graceful_shutdown();
+            timeout(MOMENT, served).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "admin connection ended");
     }
 }
 

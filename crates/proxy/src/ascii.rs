@@ -10,6 +10,10 @@ pub static TOKEN: CharacterSet = CharacterSet::letters_digits_and(b"!#$%&'*+-.^_
 /// What a `b64token` of RFC 6750, 2.1, is made of, but for the padding.
 pub static BEARER: CharacterSet = CharacterSet::letters_digits_and(b"-._~+/");
 
+/// What may stand in a request target (RFC 9112, 3.2), and some more that a server is not told to refuse: all that can be
+/// seen but `#`.
+pub static TARGET: CharacterSet = CharacterSet::letters_digits_and(b"!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~");
+
 impl CharacterSet {
     const fn letters_digits_and(mut marks: &[u8]) -> Self {
         let (mut set, mut byte) = ([false; 256], 0_u8);
@@ -45,6 +49,7 @@ mod tests {
             let alphanumeric = byte.is_ascii_alphanumeric();
             assert_eq!(TOKEN.has(byte), alphanumeric || b"!#$%&'*+-.^_`|~".contains(&byte), "{byte}");
             assert_eq!(BEARER.has(byte), alphanumeric || b"-._~+/".contains(&byte), "{byte}");
+            assert_eq!(TARGET.has(byte), byte.is_ascii_graphic() && byte != b'#', "{byte}");
         }
     }
 }

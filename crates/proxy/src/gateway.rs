@@ -107,6 +107,25 @@ pub enum StartError {
         /// What to do.
         hint: &'static str,
     },
+    /// More header lines than can be taken.
+    #[error("limits.header_lines: {0} are more than the {most} that the HTTP parser takes", most = listen::HEADER_LINES)]
+    HeaderLines(usize),
+    /// A larger head than can be taken.
+    #[error(
+        "limits.header_bytes: with the longest target (limits.target_read, limits.target_guard) a head could have {0} bytes, more than the {most} that the HTTP parser takes",
+        most = listen::HEAD_BYTES
+    )]
+    HeadBytes(usize),
+    /// The end would be cut off while requests are still taken.
+    #[error(
+        "timeouts.drain: {drain:?} is not longer than timeouts.drain_delay, {delay:?}, which is a part of it"
+    )]
+    Drain {
+        /// The whole end.
+        drain: Duration,
+        /// Its first part.
+        delay: Duration,
+    },
     /// Cleartext to everybody.
     #[error(
         "listen.address: {0} is not loopback, and without TLS tokens would be readable on the way; put TLS in front and set listen.insecure = true, or listen on a loopback address"
@@ -119,6 +138,7 @@ pub enum StartError {
 
 /// Binds, builds and starts everything; callers are accepted when this returns.
 pub fn start(config: &Config, traces: &Traces, instruments: &Instruments) -> Result<Gateway, StartError> {
+    possible(config)?;
     let rules = Arc::new(ArcSwap::from_pointee(build::build(config, Generation(1))?));
     let planned = upstream(config)?;
     let tls = match &planned {
@@ -147,12 +167,14 @@ pub fn start(config: &Config, traces: &Traces, instruments: &Instruments) -> Res
         idle: config.timeouts.idle.0,
     };
     let count = thread::available_parallelism().map_or(1, NonZero::get);
-    let load = Load::new(Most {
+    let most = Most {
         connections: config.limits.connections,
         connections_per_address: config.limits.connections_per_address,
         in_flight: config.limits.in_flight,
         buffered: config.limits.buffered.0,
-    });
+    };
+    listen::descriptors::allow(&most);
+    let load = Load::new(most);
     let (ended, drained) = mpsc::unbounded_channel();
     let mut clients = Vec::with_capacity(count);
     for number in 0..count {
@@ -180,6 +202,20 @@ pub fn start(config: &Config, traces: &Traces, instruments: &Instruments) -> Res
     }
     instruments.watch(&load, clients, Arc::clone(&rules));
     Ok(Gateway { address, upstream: origin, embedded, rules, drain, workers: count, drained })
+}
+
+/// Whether the numbers can be kept together.
+fn possible(config: &Config) -> Result<(), StartError> {
+    let (limits, timeouts) = (&config.limits, &config.timeouts);
+    if limits.header_lines > listen::HEADER_LINES {
+        return Err(StartError::HeaderLines(limits.header_lines));
+    }
+    let head = limits.header_bytes.0.saturating_add(limits.target_guard.0.max(limits.target_read.0));
+    if head > listen::HEAD_BYTES {
+        return Err(StartError::HeadBytes(head));
+    }
+    let (drain, delay) = (timeouts.drain.0, timeouts.drain_delay.0);
+    if drain <= delay { Err(StartError::Drain { drain, delay }) } else { Ok(()) }
 }
 
 impl Gateway {

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{CONNECTION, HOST};
-use http::{HeaderValue, Request, Response};
+use http::header::HOST;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use patchgate_model::envelope::Stamp;
@@ -28,13 +28,10 @@ use crate::{body, caller, respond};
 
 /// Answers one request, whatever it is. To be run in a task of its own: an edit is sent, its answer awaited and told of, even
 /// if the caller is gone.
-///
-/// `last` says that the connection ends with this answer.
 pub async fn handle(
     worker: Arc<Worker>,
     line: Arc<Line>,
     entrance: Entrance,
-    last: bool,
     request: Request<Incoming>,
 ) -> Response<Reply> {
     let begun = Instant::now();
@@ -59,7 +56,7 @@ pub async fn handle(
         Err(refusal) => Err(refusal),
     };
 
-    let (mut response, refusal) = match result {
+    let (response, refusal) = match result {
         Ok(answer) => (respond::answer(answer, told.request_id), None),
         Err(refusal) => {
             let client_request_id = head.headers.get("client-request-id").map(http::HeaderValue::as_bytes);
@@ -83,9 +80,6 @@ pub async fn handle(
     };
     events::answered(worker.log_requests, &worker.metrics, &answered);
     trace.end(&head, &entrance, &told, response.status(), refusal.as_ref());
-    if last {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
     response.map(|body| Reply::new(body, under_way))
 }
 
@@ -119,6 +113,8 @@ async fn way(
             let mut kept = worker.load.hold();
             let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept).await?;
             let edit = admitted.decide(&bytes)?;
+            // From here on the edit's own bytes are held, and not the caller's beside them: that is what was counted.
+            drop(bytes);
             told.allowed = true;
             told.edit = Some(edit.clone());
             worker.upstream.forward(edit, admitted.into_headers(), trace).await

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -12,10 +12,14 @@ use crate::listen::load::InFlight;
 use crate::upstream::Body;
 
 /// The body of an answer. When it has gone out, or nobody takes it any more, the request is over.
+///
+/// One that breaks off does so only when all before it has gone out, the head at least: the HTTP library throws away what it
+/// has not written yet, and the caller would see no answer at all where there was half of one.
 #[derive(Debug)]
 pub struct Reply {
     body: Body,
-    _under_way: UnderWay,
+    broken: Option<std::io::Error>,
+    under_way: UnderWay,
 }
 
 /// A request that is being answered.
@@ -41,7 +45,7 @@ impl Drop for UnderWay {
 impl Reply {
     /// A body, and the request that ends with it.
     pub fn new(body: Body, under_way: UnderWay) -> Self {
-        Self { body, _under_way: under_way }
+        Self { body, broken: None, under_way }
     }
 }
 
@@ -53,7 +57,14 @@ impl HttpBody for Reply {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        if self.broken.is_none() {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Err(error)) => self.broken = Some(error),
+                frame => return Poll::Ready(frame),
+            }
+        }
+        ready!(self.under_way.line.poll_flushed());
+        Poll::Ready(self.broken.take().map(Err))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -118,14 +118,26 @@ fn separate(out: &mut Vec<u8>, open: u8) {
 }
 
 fn string(out: &mut Vec<u8>, text: &str) {
-    // Nearly no string has anything to escape (RFC 8259, 7); without a way out in the middle, many bytes are looked at together.
-    let plain = text.bytes().fold(true, |plain, b| plain && b >= 0x20 && b != b'"' && b != b'\\');
-    if plain {
+    // Nearly no string has anything to escape.
+    if text.bytes().all(|byte| PLAIN.get(usize::from(byte)).copied().unwrap_or(false)) {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
-        return;
+    } else {
+        // Writing a string to memory does not fail.
+        _ = serde_json::to_writer(out, text);
     }
-    // Writing a string to memory does not fail.
-    _ = serde_json::to_writer(out, text);
 }
+
+/// The bytes that stand in a JSON string as they are (RFC 8259, 7).
+static PLAIN: [bool; 256] = {
+    let (mut plain, mut byte) = ([true; 256], 0_u8);
+    while let Some((this, _)) = plain.split_at_mut(byte as usize).1.split_first_mut() {
+        *this = byte >= 0x20 && byte != b'"' && byte != b'\\';
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    plain
+};

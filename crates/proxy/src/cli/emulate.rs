@@ -35,7 +35,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
-    logs::start(crate::config::LogFormat::Auto, None).map_err(|error| Failed(error.to_string()))?;
+    let _log =
+        logs::start(crate::config::LogFormat::Auto, None).map_err(|error| Failed(error.to_string()))?;
     let emulator = match &args.faults {
         None => Emulator::new(),
         Some(file) => {

@@ -66,7 +66,8 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         config.upstream.cloud = patchgate_model::Cloud::from_name(&upstream);
         config.upstream.url = config.upstream.cloud.is_none().then_some(upstream);
     }
-    logs::start(config.log.format, args.log.as_deref()).map_err(|error| Failed(format!("--log: {error}")))?;
+    let _log = logs::start(config.log.format, args.log.as_deref())
+        .map_err(|error| Failed(format!("--log: {error}")))?;
     // One provider for everything in the process that speaks TLS, exporters included. It is installed once.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -18,14 +20,14 @@ use super::io::{Line, Socket};
 use super::load::Connected;
 use super::wire::Phase;
 use crate::gateway::Worker;
-use crate::outlive::Outliving;
+use crate::outlive::{Outliving, Panicked};
 use crate::pipeline;
 use crate::telemetry::metrics::ParserRefusal;
 use crate::telemetry::traces::Entrance;
 
 /// hyper's own limits stand above ours: what passes them is refused by the gateway, in Graph's envelope.
-const PARSER_HEADERS: usize = 100;
-const PARSER_HEADER_BYTES: usize = 32 * 1024;
+pub(super) const PARSER_HEADERS: usize = 100;
+pub(super) const PARSER_HEADER_BYTES: usize = 32 * 1024;
 /// The most bytes that are read ahead of a request's body.
 const PARSER_BUFFER: usize = 64 * 1024;
 /// What a caller may go on sending after an answer that did not wait for it.
@@ -48,11 +50,19 @@ pub(super) async fn serve(
         let (worker, line, drain) = (Arc::clone(&worker), Arc::clone(&line), drain.clone());
         service_fn(move |request| {
             let (worker, line, entrance) = (Arc::clone(&worker), Arc::clone(&line), entrance.clone());
-            let last = *drain.borrow() != Drain::Serving;
+            let drain = drain.clone();
             let tasks = worker.tasks.clone();
-            // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no answer,
-            // and its connection closes without one.
-            Outliving::new(pipeline::handle(worker, line, entrance, last, request), tasks)
+            async move {
+                // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no
+                // answer, and its connection closes without one.
+                let answered = Outliving::new(pipeline::handle(worker, line, entrance, request), tasks);
+                let mut response = answered.await?;
+                // The end may have come while it was under way.
+                if *drain.borrow() != Drain::Serving {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Panicked>(response)
+            }
         })
     };
     let socket = Socket::new(Arc::clone(&line), worker.patience);
@@ -64,6 +74,7 @@ pub(super) async fn serve(
         .max_headers(PARSER_HEADERS)
         .max_header_size(PARSER_HEADER_BYTES)
         .max_buf_size(PARSER_BUFFER)
+        .writev(false)
         .serve_connection(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
     let state = drain.clone();
@@ -89,6 +100,7 @@ pub(super) async fn serve(
         line.close_when_idle();
         connection.await
     };
+    let refused = result.as_ref().is_err_and(hyper::Error::is_parse);
     if let Err(error) = result {
         tracing::debug!(%error, "connection of a caller ended");
         if error.is_parse_too_large() {
@@ -100,7 +112,7 @@ pub(super) async fn serve(
     if let Some(why) = line.late() {
         worker.metrics.closed(why);
     }
-    if matches!(line.phase(), Phase::Body | Phase::Lost) {
+    if refused || matches!(line.phase(), Phase::Body | Phase::Lost) {
         line.linger(LINGER_BYTES, LINGER).await;
     }
 }

@@ -11,6 +11,7 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +46,8 @@ pub struct Line {
     wire: Mutex<Wire>,
     busy: AtomicBool,
     closing: AtomicBool,
+    flush: AtomicBool,
+    flushed: AtomicBool,
     late: OnceLock<Closed>,
 }
 
@@ -65,8 +68,16 @@ pub struct Socket {
 impl Line {
     /// A connection on which nothing has happened yet.
     pub fn new(stream: TcpStream) -> Arc<Self> {
-        let (wire, busy, closing) = (Mutex::default(), AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { stream: Arc::new(stream), wire, busy, closing, late: OnceLock::new() })
+        let no = || AtomicBool::new(false);
+        Arc::new(Self {
+            stream: Arc::new(stream),
+            wire: Mutex::default(),
+            busy: no(),
+            closing: no(),
+            flush: no(),
+            flushed: no(),
+            late: OnceLock::new(),
+        })
     }
 
     /// Begins the answer to a request; the verdict is that on its head.
@@ -85,6 +96,13 @@ impl Line {
         self.closing.store(true, Ordering::Relaxed);
     }
 
+    /// Pending until all that was written has been given to the system. To be asked where the connection ends then, by its
+    /// own task, as bodies of answers are: the parser flushes behind each of its rounds, and that wakes this task.
+    pub fn poll_flushed(&self) -> Poll<()> {
+        self.flush.store(true, Ordering::Relaxed);
+        if self.flushed.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// The deadline that passed, if one did.
     pub fn late(&self) -> Option<Closed> {
         self.late.get().copied()
@@ -99,6 +117,11 @@ impl Line {
     pub async fn reset(&self) {
         // An error here is one of the runtime at its end; then there is no caller either.
         _ = self.stream.ready(Interest::ERROR).await;
+    }
+
+    /// Whether bytes of the caller wait in the system, even if the runtime has not been told yet.
+    fn has_come(&self) -> bool {
+        SockRef::from(&*self.stream).peek(&mut [MaybeUninit::uninit()]).is_ok_and(|count| count > 0)
     }
 
     /// Ends the connection so that the last answer still reaches the caller: what it goes on sending is read and thrown
@@ -152,7 +175,8 @@ impl Socket {
         };
         let (patience, late) = match phase {
             Phase::New | Phase::Between if self.line.closing.load(Ordering::Relaxed) => {
-                return Poll::Ready(Ok(()));
+                // What has reached the system has arrived, and the runtime will hear of it.
+                return if self.line.has_come() { Poll::Pending } else { Poll::Ready(Ok(())) };
             }
             Phase::New => (self.patience.first_byte, Closed::FirstByte),
             Phase::Head => (self.patience.header, Closed::Header),
@@ -228,7 +252,12 @@ impl AsyncWrite for Socket {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// The parser has written all that it had.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let line = &self.line;
+        if line.flush.load(Ordering::Relaxed) && !line.flushed.swap(true, Ordering::Relaxed) {
+            cx.waker().wake_by_ref();
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -1,16 +1,15 @@
 //! Listeners: the address is bound once, so that a port in use is an error; workers accept on clones of it.
 
 mod connection;
+pub mod descriptors;
 pub mod drain;
 pub mod io;
 pub mod load;
 pub mod wire;
 
-use std::future::poll_fn;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -19,8 +18,16 @@ use crate::gateway::Worker;
 use crate::telemetry::metrics::Closed;
 use drain::Drain;
 
+/// The most header lines that can be configured.
+pub const HEADER_LINES: usize = connection::PARSER_HEADERS;
+/// The most bytes of a head that can be configured: target and header lines. The rest is for method, version and line ends.
+pub const HEAD_BYTES: usize = connection::PARSER_HEADER_BYTES - 1024;
 /// How long accepting rests after an error that will not pass at once, such as descriptors used up.
 const REST: Duration = Duration::from_millis(50);
+/// More than a queue of the system has: at the end those are accepted who wait in it, and not for ever those who come behind.
+const LONGEST_QUEUE: usize = 4096;
+/// How long the log is silent about further such errors.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Binds an address for accepting by several threads.
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -32,6 +39,7 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Accepts until the end; each connection is a task of the worker.
 pub async fn accept(worker: Arc<Worker>, listener: tokio::net::TcpListener, drain: watch::Receiver<Drain>) {
     let mut stop = drain.clone();
+    let mut failures = Failures::default();
     loop {
         let ending = async {
             // The sender lives as long as the gateway: an error is its end, too.
@@ -45,14 +53,51 @@ pub async fn accept(worker: Arc<Worker>, listener: tokio::net::TcpListener, drai
             Ok((stream, peer)) => serve(&worker, stream, peer, &drain),
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
+                worker.metrics.accept_failed();
+                if let Some(times) = failures.tell(Instant::now()) {
+                    tracing::warn!(%error, times, "cannot accept connections");
+                }
                 tokio::time::sleep(REST).await;
             }
         }
     }
-    // Who waits in the queue has been told by the system that the connection stands.
-    while let Poll::Ready(Ok((stream, peer))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
-        serve(&worker, stream, peer, &drain);
+    accept_waiting(&worker, listener, &drain);
+}
+
+/// Accepts who waits in the queue: the system has told them that their connection stands. The system is asked itself, for the
+/// runtime may not have heard of all of them yet.
+fn accept_waiting(worker: &Arc<Worker>, listener: tokio::net::TcpListener, drain: &watch::Receiver<Drain>) {
+    let Ok(listener) = listener.into_std() else { return };
+    for _ in 0..LONGEST_QUEUE {
+        let accepted = listener.accept().and_then(|(stream, peer)| {
+            stream.set_nonblocking(true)?;
+            Ok((TcpStream::from_std(stream)?, peer))
+        });
+        match accepted {
+            Ok((stream, peer)) => serve(worker, stream, peer, drain),
+            Err(error) if is_of_connection(&error) => {}
+            // Nobody waits any more, or nobody can be taken in.
+            Err(_) => return,
+        }
+    }
+}
+
+/// How often accepting failed since it was last told of: what does not pass at once comes many times a second.
+#[derive(Debug, Default)]
+struct Failures {
+    told: Option<Instant>,
+    times: u64,
+}
+
+impl Failures {
+    /// One more; if the log was silent for long enough, how many to tell of.
+    fn tell(&mut self, now: Instant) -> Option<u64> {
+        self.times += 1;
+        if self.told.is_some_and(|told| now.duration_since(told) < SILENCE) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.times))
     }
 }
 
@@ -69,4 +114,22 @@ fn serve(worker: &Arc<Worker>, stream: TcpStream, peer: SocketAddr, drain: &watc
 fn is_of_connection(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_of_at_once_and_then_in_sums() {
+        let mut failures = Failures::default();
+        let begin = Instant::now();
+        assert_eq!(failures.tell(begin), Some(1));
+        for number in 1..200 {
+            assert_eq!(failures.tell(begin + REST * number), None);
+        }
+        assert_eq!(failures.tell(begin + SILENCE), Some(200));
+        assert_eq!(failures.tell(begin + SILENCE), None);
+        assert_eq!(failures.tell(begin + 10 * SILENCE), Some(2));
+    }
 }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use patchgate_model::refusal::FramingFault;
 
-use crate::ascii::TOKEN;
+use crate::ascii::{TARGET, TOKEN};
 
 /// What was found in a head.
 pub type Verdict = Result<(), FramingFault>;
@@ -269,15 +269,9 @@ fn request_line(line: &[u8]) -> Result<Version, FramingFault> {
     if method.is_empty() || !method.iter().all(|b| TOKEN.has(*b)) {
         return Err(FramingFault::RequestLine);
     }
-    // Without a way out in the middle, many are looked at together.
-    let (fragment, graphic) = target.iter().fold((false, true), |(fragment, graphic), b| {
-        (fragment || *b == b'#', graphic && b.is_ascii_graphic())
-    });
-    if fragment {
-        return Err(FramingFault::Fragment);
-    }
-    if target.is_empty() || !graphic {
-        return Err(FramingFault::TargetCharacter);
+    if target.is_empty() || !target.iter().all(|b| TARGET.has(*b)) {
+        let fragment = target.contains(&b'#');
+        return Err(if fragment { FramingFault::Fragment } else { FramingFault::TargetCharacter });
     }
     match version {
         b"HTTP/1.1" => Ok(Version::Http11),

@@ -34,6 +34,7 @@ pub struct Instruments {
     violations: Counter<u64>,
     parser_refusals: Counter<u64>,
     closed: Counter<u64>,
+    accept_errors: Counter<u64>,
     throttled: Counter<u64>,
 }
 
@@ -127,6 +128,11 @@ impl Instruments {
                 "patchgate.connections.closed",
                 "{connection}",
                 "Connections of callers that a deadline or a limit closed.",
+            ),
+            accept_errors: counter(
+                "patchgate.accept.errors",
+                "{error}",
+                "Times that no connection could be accepted, as when descriptors are used up.",
             ),
             throttled: counter(
                 "patchgate.upstream.throttled",
@@ -228,6 +234,11 @@ impl Metrics {
             Closed::Limit => "limit",
         };
         self.instruments.closed.add(1, &[KeyValue::new("reason", reason)]);
+    }
+
+    /// Connections could not be accepted for now.
+    pub fn accept_failed(&self) {
+        self.instruments.accept_errors.add(1, &[]);
     }
 
     /// The parser refused a request, which no other metric knows of.

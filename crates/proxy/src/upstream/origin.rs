@@ -97,7 +97,7 @@ impl Origin {
 
     /// The target for a path below the base.
     pub fn target(&self, path: &str) -> String {
-        format!("{}{path}", self.prefix)
+        [self.prefix.as_str(), path].concat()
     }
 }
 

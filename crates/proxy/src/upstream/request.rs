@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::header::HOST;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::Full;
 use patchgate_validator::Edit;
@@ -34,7 +35,7 @@ fn request(
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
     // A path that matched a route, and a query that was part of a parsed target, make a valid target.
-    *request.uri_mut() = Uri::try_from(origin.target(path)).unwrap_or_default();
+    *request.uri_mut() = PathAndQuery::try_from(origin.target(path)).map(Uri::from).unwrap_or_default();
     *request.headers_mut() = headers;
     request.headers_mut().insert(HOST, origin.host_field().clone());
     span.inject(request.headers_mut());

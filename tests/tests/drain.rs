@@ -1,0 +1,57 @@
+//! The end, for those who are just asking.
+
+use std::net::TcpStream;
+
+use patchgate_tests::client::Connection;
+use patchgate_tests::gateway::Gateway;
+use patchgate_tests::process::until;
+use patchgate_tests::rows::{EDIT, INCIDENT, Request};
+use patchgate_tests::upstream::Upstream;
+
+/// Whoever keeps its connection is told with the last answer that it is the last, also if the end came while it waited.
+#[test]
+fn an_answer_that_was_waited_for_when_the_end_came_says_that_its_connection_ends() {
+    let (upstream, go) = Upstream::waiting();
+    let gateway = Gateway::before(upstream.address);
+    let mut connection = gateway.connect();
+    connection.send(&Request::default().bytes());
+    upstream.wait_for(1);
+    gateway.terminate();
+    let listen = gateway.listen;
+    until("it accepts nothing any more", || TcpStream::connect(listen).is_err());
+    go.send(()).expect("the upstream waits");
+    let answer = connection.receive().expect("an answer");
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    assert!(connection.is_closed());
+    let (status, output) = gateway.wait();
+    assert!(status.success(), "{output}");
+}
+
+/// What has reached the machine has arrived, although the process has not looked yet: on connections that are kept, on one that
+/// was accepted and has said nothing yet, and on those that wait to be accepted.
+#[test]
+fn what_had_arrived_when_the_end_came_is_answered() {
+    for round in 0..15 {
+        let upstream = Upstream::start();
+        let gateway = Gateway::before(upstream.address);
+        let mut connections: Vec<Connection> = (0..6).map(|_| gateway.connect()).collect();
+        for connection in &mut connections[1..] {
+            assert_eq!(connection.patch(INCIDENT, &[], EDIT).status, 200);
+        }
+        // It is stopped, asked, told to end, and only then goes on.
+        gateway.signal("STOP");
+        connections.extend((0..6).map(|_| gateway.connect()));
+        for connection in &mut connections {
+            connection.send(&Request::default().bytes());
+        }
+        gateway.terminate();
+        gateway.signal("CONT");
+        for (number, connection) in connections.iter_mut().enumerate() {
+            let answer = connection.receive().unwrap_or_else(|| panic!("round {round}, {number}: no answer"));
+            assert_eq!(answer.status, 200, "round {round}, {number}");
+        }
+        let (status, output) = gateway.wait();
+        assert!(status.success(), "{output}");
+        assert_eq!(upstream.arrived().len(), 5 + 12);
+    }
+}
