@@ -1,5 +1,6 @@
 //! Bytes to a checked edit, or to all that is wrong with them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use patchgate_model::{Fault, Resource, Violation, Violations};
@@ -66,7 +67,7 @@ fn canonical(document: &Document<'_>, shape: &Shape) -> (Vec<u8>, Vec<Field>) {
         out.push(b'{');
         for (name, value) in members {
             separate(&mut out, b'{');
-            string(&mut out, name);
+            read(&mut out, name);
             out.push(b':');
             let start = out.len();
             let at = shape.field(name);
@@ -89,7 +90,10 @@ fn write(out: &mut Vec<u8>, document: &Document<'_>, shape: Option<&Shape>) {
             // Writing a number to memory does not fail.
             _ = serde_json::to_writer(out, number);
         }
-        Document::String(text) => string(out, shape.and_then(|shape| shape.documented(text)).unwrap_or(text)),
+        Document::String(text) => match shape.and_then(|shape| shape.documented(text)) {
+            Some(documented) => string(out, documented),
+            None => read(out, text),
+        },
         Document::Array(items) => {
             out.push(b'[');
             for item in items {
@@ -102,7 +106,7 @@ fn write(out: &mut Vec<u8>, document: &Document<'_>, shape: Option<&Shape>) {
             out.push(b'{');
             for (name, value) in members {
                 separate(out, b'{');
-                string(out, name);
+                read(out, name);
                 out.push(b':');
                 write(out, value, shape.and_then(|shape| shape.field(name)).map(|(_, shape)| shape));
             }
@@ -117,27 +121,21 @@ fn separate(out: &mut Vec<u8>, open: u8) {
     }
 }
 
-fn string(out: &mut Vec<u8>, text: &str) {
-    // Nearly no string has anything to escape.
-    if text.bytes().all(|byte| PLAIN.get(usize::from(byte)).copied().unwrap_or(false)) {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        // Writing a string to memory does not fail.
-        _ = serde_json::to_writer(out, text);
+/// A string as it was read.
+#[expect(clippy::ptr_arg, reason = "whether it is borrowed is what counts")]
+fn read(out: &mut Vec<u8>, text: &Cow<'_, str>) {
+    match text {
+        // It stood in the body as it is, without an escape.
+        Cow::Borrowed(text) => {
+            out.push(b'"');
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'"');
+        }
+        Cow::Owned(text) => string(out, text),
     }
 }
 
-/// The bytes that stand in a JSON string as they are (RFC 8259, 7).
-static PLAIN: [bool; 256] = {
-    let (mut plain, mut byte) = ([true; 256], 0_u8);
-    while let Some((this, _)) = plain.split_at_mut(byte as usize).1.split_first_mut() {
-        *this = byte >= 0x20 && byte != b'"' && byte != b'\\';
-        if byte == u8::MAX {
-            break;
-        }
-        byte += 1;
-    }
-    plain
-};
+fn string(out: &mut Vec<u8>, text: &str) {
+    // Writing a string to memory does not fail.
+    _ = serde_json::to_writer(out, text);
+}

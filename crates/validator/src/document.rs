@@ -16,6 +16,7 @@ pub(crate) enum Document<'b> {
     Null,
     Bool(bool),
     Number(Number),
+    /// Borrowed where it stands in the text as it is, without an escape; so are the names of members.
     String(Cow<'b, str>),
     Array(Vec<Document<'b>>),
     Object(Vec<(Cow<'b, str>, Document<'b>)>),

@@ -59,7 +59,7 @@ impl Outbound {
     }
 
     fn of(headers: &HeaderMap, read: bool) -> Self {
-        let mut outbound = HeaderMap::with_capacity(12);
+        let mut outbound = HeaderMap::with_capacity(headers.len() + 2);
         for (name, value) in headers {
             if passes(name) && value.to_str().is_ok() {
                 outbound.append(name, value.clone());
