@@ -23,9 +23,6 @@ pub mod upstream;
 
 use std::process::ExitCode;
 
-/// The allocator of the program, for whoever links it to a binary.
-pub use mimalloc::MiMalloc as Allocator;
-
 /// The whole program: what the binary `patchgate` does.
 pub fn main() -> ExitCode {
     cli::main()

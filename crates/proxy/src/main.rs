@@ -2,11 +2,6 @@
 
 use std::process::ExitCode;
 
-use patchgate_proxy::Allocator;
-
-#[global_allocator]
-static ALLOCATOR: Allocator = Allocator;
-
 fn main() -> ExitCode {
     patchgate_proxy::main()
 }
