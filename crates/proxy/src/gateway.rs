@@ -50,8 +50,6 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// Which requests get a log line.
     pub log_requests: LogRequests,
-    /// The base URL that callers use, if it is configured.
-    pub public_url: Option<String>,
     /// The address that callers connect to.
     pub address: SocketAddr,
     /// For the body of an edit.
@@ -149,7 +147,6 @@ pub fn start(plan: Plan, traces: &Traces, instruments: &Instruments) -> Result<G
             traces: traces.clone(),
             metrics,
             log_requests: config.log.requests,
-            public_url: config.listen.public_url.as_ref().map(|url| url.as_str().to_owned()),
             address,
             body_deadline: config.timeouts.body.0,
             patience: Patience {
