@@ -165,6 +165,11 @@ impl Gateway {
         &mut self.child
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM, without waiting.
     pub fn terminate(&self) {
         self.signal("TERM");
