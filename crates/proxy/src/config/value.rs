@@ -122,7 +122,15 @@ impl Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&masked(&self.0))
+        match self.0.split_once("//") {
+            Some((scheme, rest)) => {
+                let end = rest.find('/').unwrap_or(rest.len());
+                let (authority, path) = rest.split_at(end);
+                let masked = authority.rsplit_once('@').map(|(_, host)| format!("***@{host}"));
+                write!(f, "{scheme}//{}{path}", masked.as_deref().unwrap_or(authority))
+            }
+            None => f.write_str("***"),
+        }
     }
 }
 
@@ -291,6 +299,7 @@ mod tests {
             assert_eq!(masked(text).len(), text.len());
         }
         let url = Url::parse("https://user:pass@host").unwrap();
+        assert_eq!(url.to_string(), "https://***@host");
         for said in [format!("{url}"), format!("{url:?}"), url.written().unwrap()] {
             assert!(!said.contains("pass") && !said.contains("user"), "{said}");
         }
