@@ -213,3 +213,29 @@ fn a_storm_of_signals_is_one_reload_after_the_other() {
     assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
     assert!(gateway.stop().0.success());
 }
+
+/// systemd, as far as the process sees it: a socket that it tells its state to.
+#[cfg(unix)]
+#[test]
+fn a_service_manager_is_told_of_start_reload_and_end() {
+    use std::os::unix::net::UnixDatagram;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).expect("a socket");
+    manager.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    let next = || {
+        let mut buffer = [0; 256];
+        let length = manager.recv(&mut buffer).expect("a state");
+        String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned()
+    };
+    let gateway = Gateway::start_with(&[], &[("NOTIFY_SOCKET", path.to_str().expect("a path"))]);
+    assert_eq!(next(), "READY=1");
+    gateway.signal("HUP");
+    let reloading = next();
+    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+    assert_eq!(next(), "READY=1");
+    gateway.terminate();
+    assert_eq!(next(), "STOPPING=1");
+    assert!(gateway.wait().0.success());
+}
