@@ -218,3 +218,37 @@ fn a_variable_is_over_the_file_and_a_flag_over_both_when_it_runs() {
     let refused = gateway.patch("/v1.0/security/incidents/1", r#"{"status":"active"}"#);
     assert_eq!(refused.status, 413);
 }
+
+/// Messages about the machine: what happened, where, what to do. Status 2, or a warning where it may pass.
+#[test]
+fn what_the_machine_lacks_is_said() {
+    let folder = folder();
+    let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    let mut command = command_in(
+        folder.path(),
+        &["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", "https://192.0.2.1"],
+    );
+    command.envs(none);
+    let output = gateway::refused_start(command);
+    assert_eq!(output.status.code(), Some(2));
+    let (_, err) = said(folder.path(), &output);
+    assert!(err.contains("certificate store is empty") && err.contains("ca-certificates"), "{err}");
+    assert!(err.contains("upstream.roots") && !err.contains("os error"), "{err}");
+
+    let config = "[upstream]\nurl = \"http://nothing.invalid\"\ninsecure = true\n";
+    let gateway = Gateway::configured(config, &[]);
+    assert_eq!(gateway.get("/v1.0/security/incidents/1").code(), "UpstreamUnreachable");
+    let (status, log) = gateway.stop();
+    assert!(status.success());
+    assert!(log.contains("no answer from upstream"), "{log}");
+}
+
+#[test]
+#[ignore = "needs /dev/full"]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let folder = folder();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let output = command_in(folder.path(), &["config", "show"]).stdout(full).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(said(folder.path(), &output).1, "patchgate: cannot write the result: the disk is full\n");
+}

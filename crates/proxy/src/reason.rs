@@ -14,9 +14,37 @@ pub(crate) fn of(error: &Error) -> String {
         ErrorKind::AddrInUse => "another process listens there",
         ErrorKind::AddrNotAvailable => "this machine does not have that address",
         _ => {
-            let text = error.to_string();
-            return text.split(" (os error").next().unwrap_or(&text).to_owned();
+            return plain(&error.to_string());
         }
     };
     words.to_owned()
+}
+
+/// A text of the system without the numbers of its errors: ` (os error 2)`.
+pub(crate) fn plain(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, rest| plain + rest.split_once(')').map_or("", |(_, after)| after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_the_system_are_left_out() {
+        #[cfg(target_os = "linux")]
+        for (number, words) in [
+            (2, "there is no such file"),
+            (13, "this user may not do that"),
+            (21, "it is a folder"),
+            (28, "the disk is full"),
+            (98, "another process listens there"),
+            (24, "Too many open files"),
+        ] {
+            assert_eq!(of(&Error::from_raw_os_error(number)), words);
+        }
+        assert_eq!(plain("no (os error 2) at 'x' (os error 3)"), "no at 'x'");
+        assert_eq!(plain("no"), "no");
+    }
 }

@@ -1,8 +1,10 @@
 //! `patchgate run`: the gateway, from its start to its end.
 
 use std::io::{self, IsTerminal};
+use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::thread;
 use std::time::Duration;
 
 use patchgate_model::Generation;
@@ -14,6 +16,7 @@ use super::{Failed, Outcome, banner, output, print};
 use crate::admin::{self, Health};
 use crate::config::{Inputs, Timeouts};
 use crate::gateway::{self, Gateway};
+use crate::reason;
 use crate::reload::{Reloader, Target};
 use crate::service::{self, State};
 use crate::telemetry::logs;
@@ -96,6 +99,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         print(&format!("{}\n", serde_json::to_string(&line)?))?;
     }
     service::tell(State::Ready);
+    look_up(gateway.upstream.host().to_owned(), gateway.upstream.port());
     let around = Around { admin, health, scrape: telemetry.scrape(), reload };
     let ended = runtime.block_on(serve(&config.timeouts, gateway, around, signals))?;
     telemetry.shutdown();
@@ -112,6 +116,24 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
             Err(Failed("a second signal: requests that were under way were cut off".to_owned()))
         }
     }
+}
+
+/// Looks the upstream's name up, beside all else: one that is not found is said now, not only with the first request. It may
+/// be there later, so it is no reason not to start.
+fn look_up(host: String, port: u16) {
+    let look = move || {
+        if let Err(error) = (host.as_str(), port).to_socket_addrs() {
+            let reason = reason::plain(&error.to_string());
+            tracing::warn!(
+                host,
+                reason,
+                "the upstream's name is not found, and requests will get UpstreamUnreachable; look at upstream.url and \
+                 at the name service of this machine"
+            );
+        }
+    };
+    // Without a thread nobody is told; the requests will tell.
+    _ = thread::Builder::new().name("look-up".to_owned()).spawn(look);
 }
 
 /// What stands around the gateway.

@@ -64,7 +64,11 @@ fn from_platform() -> Result<RootCertStore, RootsError> {
         tracing::debug!(ignored, "certificates of the platform that cannot be used");
     }
     if roots.is_empty() {
-        let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+        let why = found
+            .errors
+            .first()
+            .map(|error| format!(" ({})", reason::plain(&error.to_string())))
+            .unwrap_or_default();
         return Err(RootsError::Empty(why));
     }
     Ok(roots)
