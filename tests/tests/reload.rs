@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use patchgate_tests::client::Connection;
-use patchgate_tests::gateway::Gateway;
+use patchgate_tests::gateway::{Gateway, command};
 use patchgate_tests::rows::{EDIT, INCIDENT};
 
 /// Waits until something is so, without sleeping: the other process is asked again and again.
@@ -211,6 +211,32 @@ fn a_storm_of_signals_is_one_reload_after_the_other() {
     assert!(std::process::Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
     until("storm", || in_force(&gateway, "storm"));
     assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
+    assert!(gateway.stop().0.success());
+}
+
+/// A pipe gives what is in it once. It is read once, whole, and a reload says why it is refused.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_configuration_from_a_pipe_is_not_lost() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/security-incident-update.json");
+    let own = folder.path().join("own.json");
+    fs::copy(schema, &own).expect("a schema");
+    let text = format!("[limits]\nbody = \"3B\"\n[[guard]]\nschema = \"{}\"\n", own.display());
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let mut command =
+        command(&["--config", "/dev/stdin", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.stdin(Stdio::from(reader));
+    writer.write_all(text.as_bytes()).expect("it is written");
+    drop(writer);
+    let gateway = Gateway::started_by(command);
+    assert_eq!(gateway.patch(INCIDENT, EDIT).status, 413, "the limit of the pipe");
+    gateway.signal("HUP");
+    until("it is refused", || told(gateway.admin, "/readyz").contains("no regular file"));
+    assert_eq!(gateway.patch(INCIDENT, EDIT).status, 413, "the limit stays");
     assert!(gateway.stop().0.success());
 }
 

@@ -41,6 +41,8 @@ const ROOTS: &str = "upstream.roots";
 enum Seen {
     Content([u8; 32]),
     Unreadable(ErrorKind),
+    /// No regular file: reading it, such as a pipe, could take it away from whoever reads it next.
+    Other,
 }
 
 /// All files, as they were looked at.
@@ -112,9 +114,28 @@ impl Reloader {
             let named = plan::files(&draft.loaded);
             let known = named.iter().all(|file| self.files.contains(file));
             self.files = named;
-            if known || tries == TRIES {
+            if known || tries == TRIES || self.is_read_once() {
                 return Plan::of(draft, generation);
             }
+        }
+    }
+
+    /// Whether the configuration is a pipe, or something else that gives what is in it once.
+    fn is_read_once(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| self.tried.get(file) == Some(&Seen::Other) && !file.is_dir())
+    }
+
+    /// Reads it again, if that can be done.
+    fn plan_again(&mut self, generation: Generation) -> Result<Plan, Faults> {
+        match &self.file {
+            Some(file) if self.is_read_once() => Err(Faults::one(
+                format!(
+                    "the configuration '{}' is no regular file, and cannot be read a second time",
+                    file.display()
+                ),
+                "start again to change it",
+            )),
+            _ => self.plan(generation),
         }
     }
 
@@ -160,7 +181,7 @@ impl Reloader {
         let generation = Generation(target.rules.load().generation().0 + 1);
         let running = &target.running;
         let mut needs_restart = Vec::new();
-        let result = self.plan(generation).and_then(|plan| {
+        let result = self.plan_again(generation).and_then(|plan| {
             needs_restart = change::needs_restart(running, &plan.loaded.config);
             if needs_restart.is_empty() {
                 return Ok(plan);
@@ -207,12 +228,12 @@ fn look(files: &[PathBuf]) -> Look {
 
 fn seen(file: &PathBuf) -> Seen {
     let read = || {
+        if !file.metadata()?.is_file() {
+            return Ok(Seen::Other);
+        }
         let mut bytes = Vec::new();
         File::open(file)?.take(LARGEST).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(bytes)
+        Ok::<_, std::io::Error>(Seen::Content(Sha256::digest(&bytes).into()))
     };
-    match read() {
-        Ok(bytes) => Seen::Content(Sha256::digest(&bytes).into()),
-        Err(error) => Seen::Unreadable(error.kind()),
-    }
+    read().unwrap_or_else(|error| Seen::Unreadable(error.kind()))
 }

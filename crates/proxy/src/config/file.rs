@@ -55,19 +55,17 @@ impl Read {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let path = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
-            if let Some(setting) = settings::find(&path) {
+            // A dot in quotes is part of a name, not a way into a table.
+            if name.is_empty() || name.contains('.') {
+                self.unknown(&shown(at), key, value, &settings::names_in(at));
+            } else if let Some(setting) = settings::find(&path) {
                 self.value(setting, value);
             } else if path == "guard" {
                 list::guards(value, self);
             } else if path == "route" {
                 list::routes(value, self);
             } else if settings::names_in(&path).is_empty() {
-                self.unknown(
-                    &if at.is_empty() { String::new() } else { format!("[{at}]") },
-                    key,
-                    value,
-                    &settings::names_in(at),
-                );
+                self.unknown(&shown(at), key, value, &settings::names_in(at));
             } else if let Some(inner) = value.get_ref().as_table() {
                 self.table(&path, inner);
             } else {
@@ -132,10 +130,16 @@ impl Read {
     }
 }
 
+/// A table as it is written; nothing for the whole file.
+fn shown(table: &str) -> String {
+    if table.is_empty() { String::new() } else { format!("[{table}]") }
+}
+
 /// What a value is, as words.
 pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
+        DeValue::Integer(number) if number.radix() != 10 => "a number that is not decimal",
         DeValue::Integer(_) => "a number",
         DeValue::Float(_) => "a number with a fraction",
         DeValue::Boolean(_) => "a boolean",

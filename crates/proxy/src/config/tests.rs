@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+use proptest::prelude::*;
+
 use super::fault::Document;
 use super::*;
 
@@ -109,6 +111,30 @@ const WRONG: &[(&str, &str)] = &[
         "a.toml:2:11: listen.address: 0.0.0.0:1 is not loopback, and without TLS tokens would be readable on the way",
     ),
     ("[listen]\naddress = \"127.0.0.1:4081\"\n", "admin.address: 127.0.0.1:4081 is listen.address, too"),
+    (
+        "'listen.address' = \"127.0.0.1:1\"\n",
+        "a.toml:1:1: 'listen.address' is not a key of the configuration",
+    ),
+    ("\"\" = 1\n", "a.toml:1:1: '' is not a key of the configuration"),
+    ("[listen]\n\"\" = 1\n", "a.toml:2:1: '' is not a key of [listen]"),
+    ("[limits]\nbody = \"16K\"\n", "a.toml:2:8: limits.body: this is not a size"),
+    ("[limits]\njson_depth = 0x8\n", "a.toml:2:14: limits.json_depth: this is a number that is not decimal"),
+    (
+        "[listen]\npublic_url = \"https://a:99999\"\n",
+        "a.toml:2:14: listen.public_url: its port is not a number from 1 to 65535",
+    ),
+    (
+        "[listen]\npublic_url = \"https://a:\"\n",
+        "a.toml:2:14: listen.public_url: its port is not a number from 1 to 65535",
+    ),
+    (
+        "[upstream]\nurl = \"https://a:0\"\n",
+        "a.toml:2:7: upstream.url: its port is not a number from 1 to 65535",
+    ),
+    (
+        "[upstream]\nurl = \"https://u@[::1]:x\"\n",
+        "a.toml:2:7: upstream.url: its port is not a number from 1 to 65535",
+    ),
     ("guard = 1\n", "a.toml:1:9: guard: this is a number"),
     ("[guard]\nschema = \"a\"\n", "a.toml:1:1: guard: this is a table"),
     ("[[guard]]\n", "a.toml:1:1: guard[0]: there is no 'schema'"),
@@ -276,4 +302,61 @@ fn a_reload_takes_what_it_can_and_names_the_rest() {
         (2048, 5, 60)
     );
     assert!(change::needs_restart(&before.config, &taken).is_empty());
+}
+
+/// Pieces of configurations, and of what is none.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("[listen]\n".to_owned()),
+        Just("[[guard]]\n".to_owned()),
+        Just("[[route]]\n".to_owned()),
+        Just("address = ".to_owned()),
+        Just("schema = ".to_owned()),
+        Just("methods = [\"GET\", ".to_owned()),
+        Just("\"127.0.0.1:1\"\n".to_owned()),
+        Just("[limits]\nbody = \"1é\"\n".to_owned()),
+        Just("\"\"\"\r\n".to_owned()),
+        Just("\u{feff}{ x = [1, ".to_owned()),
+        ".{0,8}",
+        "[\\[\\]={}\"'.,#\\n\\r\\t a-z0-9é\u{202e}😀]{0,12}",
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is in a file, it is accepted, or each fault has a line and can be shown.
+    #[test]
+    fn any_text_is_accepted_or_told_what_is_wrong(text in pieces()) {
+        if let Err(faults) = of_text(&text) {
+            prop_assert!(!faults.list.is_empty());
+            prop_assert_eq!(faults.lines().len(), faults.list.len());
+            for fault in &faults.list {
+                if let Place::File(span) = &fault.place {
+                    prop_assert!(span.start <= text.len(), "{span:?} of {}", text.len());
+                }
+            }
+            prop_assert!(faults.rendered(false).starts_with("error: "));
+            prop_assert!(faults.rendered(true).contains("error"));
+        }
+    }
+
+    /// Whatever a variable is called and says.
+    #[test]
+    fn any_variable_is_accepted_or_told_what_is_wrong(name in "PATCHGATE_[A-Z_0-9]{0,20}", value in ".{0,20}") {
+        if let Err(faults) = layers::assemble(None, &inputs(&[(&name, &value)], Flags::default())).accept() {
+            prop_assert!(faults.rendered(false).contains("PATCHGATE_"));
+        }
+    }
+
+    /// A size or time that is accepted is shown as one that is accepted, and means the same.
+    #[test]
+    fn sizes_and_times_survive_being_shown(size in 1_u64..(1 << 40), millis in 1_u64..86_400_000) {
+        use super::value::Value as _;
+        let read = Size::<{ 1 << 40 }>::parse(&format!("{size}B")).unwrap();
+        prop_assert_eq!(Size::<{ 1 << 40 }>::parse(&read.written().unwrap()).unwrap(), read);
+        let read = Span::parse(&format!("{millis}ms")).unwrap();
+        prop_assert_eq!(Span::parse(&read.written().unwrap()).unwrap(), read);
+    }
 }

@@ -45,8 +45,12 @@ impl<const MOST: usize> Value for Size<MOST> {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        if text.trim_end().ends_with(|c: char| c.is_ascii_digit()) {
+        if text.ends_with(|c: char| c.is_ascii_digit()) {
             return Err("a unit is missing".to_owned());
+        }
+        // "16K" is 16000 for some and 16384 for others.
+        if !text.ends_with(['B', 'b']) {
+            return Err("this is not a size".to_owned());
         }
         let bytes = text.parse::<ByteSize>().map_err(|_| "this is not a size".to_owned())?.as_u64();
         match usize::try_from(bytes) {

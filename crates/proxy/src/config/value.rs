@@ -153,10 +153,15 @@ impl Value for Url {
         if !known {
             return Err("it does not begin with https:// or http://".to_owned());
         }
-        if uri.host().is_none_or(str::is_empty) {
-            Err("it has no host".to_owned())
-        } else {
-            Ok(Self(text.to_owned()))
+        match uri.authority() {
+            Some(authority) if !authority.host().is_empty() => {
+                if has_port_or_none(authority) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(NO_PORT.to_owned())
+                }
+            }
+            _ => Err("it has no host".to_owned()),
         }
     }
 
@@ -178,6 +183,14 @@ pub(super) fn masked(text: &str) -> String {
         from = start;
     }
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+const NO_PORT: &str = "its port is not a number from 1 to 65535";
+
+/// Whether what stands behind the host is a port, or nothing.
+fn has_port_or_none(authority: &Authority) -> bool {
+    let behind_name = authority.as_str().rsplit('@').next().unwrap_or_default();
+    behind_name == authority.host() || authority.port_u16().is_some_and(|port| port != 0)
 }
 
 /// The URL that callers use: a scheme and an authority.
@@ -219,6 +232,7 @@ impl Value for PublicUrl {
         match parts.authority {
             Some(authority) if authority.as_str().contains('@') => wrong("it has a user name"),
             Some(authority) if authority.host().is_empty() => wrong("it has no host"),
+            Some(authority) if !has_port_or_none(&authority) => wrong(NO_PORT),
             Some(authority) => Ok(Self { text: text.to_owned(), authority }),
             None => wrong("it has no host"),
         }

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
@@ -18,7 +19,10 @@ pub fn start(format: LogFormat, filter: Option<&str>) -> Result<(), ParseError> 
     let human = format == LogFormat::Human || (format == LogFormat::Auto && terminal);
     // A second log in one process (the tests of this crate) is no reason to fail.
     _ = if human {
-        builder.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none()).with_target(false).try_init()
+        builder
+            .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
+            .with_target(false)
+            .try_init()
     } else {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     };
