@@ -187,7 +187,7 @@ impl Reloader {
                 return Ok(plan);
             }
             // It would start. What this process can take of it must make sense beside what it keeps.
-            Plan::of(change::reloadable(running, &plan.loaded).into(), generation)
+            Plan::of(change::reloadable(running, &plan.loaded), generation)
         });
         target.instruments.reloaded(result.is_ok());
         match result {

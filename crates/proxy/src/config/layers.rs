@@ -83,12 +83,6 @@ impl Draft {
     }
 }
 
-impl From<Loaded> for Draft {
-    fn from(loaded: Loaded) -> Self {
-        Self { loaded, faults: Vec::new() }
-    }
-}
-
 impl Inputs {
     /// Those of this process.
     pub fn of_process(flags: Flags) -> Self {
@@ -344,7 +338,7 @@ fn is_service_link(rest: &str) -> bool {
 }
 
 /// What is wrong with values that are each fine by themselves.
-fn together(loaded: &Loaded) -> Vec<Fault> {
+pub(super) fn together(loaded: &Loaded) -> Vec<Fault> {
     let Config { listen, admin, limits, timeouts, telemetry, .. } = &loaded.config;
     let mut faults = Vec::new();
     if !listen.address.ip().is_loopback() && !listen.insecure {

@@ -296,12 +296,17 @@ fn a_reload_takes_what_it_can_and_names_the_rest() {
     let before = of_text("[limits]\nbody = \"1KiB\"\nin_flight = 5\n").unwrap();
     let after = of_text("[limits]\nbody = \"2KiB\"\nin_flight = 6\n[timeouts]\nidle = \"1s\"\n").unwrap();
     assert_eq!(change::needs_restart(&before.config, &after.config), ["limits.in_flight", "timeouts.idle"]);
-    let taken = change::reloadable(&before.config, &after).config;
+    let taken = change::reloadable(&before.config, &after).accept().unwrap().config;
     assert_eq!(
         (taken.limits.body.0, taken.limits.in_flight.0, taken.timeouts.idle.0.as_secs()),
         (2048, 5, 60)
     );
     assert!(change::needs_restart(&before.config, &taken).is_empty());
+
+    // Each alone would start; this one is not for the process that runs.
+    let after = of_text("[limits]\nbody = \"300MiB\"\nbuffered = \"1GiB\"\n").unwrap();
+    let told = lines(change::reloadable(&before.config, &after).accept());
+    assert!(told.len() == 1 && told[0].starts_with("a.toml:2:8: limits.body: "), "{told:?}");
 }
 
 /// Pieces of configurations, and of what is none.
