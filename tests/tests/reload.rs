@@ -118,8 +118,15 @@ fn a_file_that_changes_is_read_without_a_signal() {
     until("it is missed", || told(gateway.admin, "/readyz").contains("there is no such file"));
     assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
     assert!(in_force(&gateway, "replaced"));
-    fs::write(&file, text).expect("a file");
+    fs::write(&file, &text).expect("a file");
     until("it is back", || told(gateway.admin, "/readyz") == "ready\n");
+    // Something else in its place for a while.
+    fs::remove_file(&file).expect("it is removed");
+    fs::create_dir(&file).expect("a folder");
+    until("it is a folder", || told(gateway.admin, "/readyz").contains("it is a folder"));
+    fs::remove_dir(&file).expect("it is removed");
+    fs::write(&file, &text).expect("a file");
+    until("it is a file again", || told(gateway.admin, "/readyz") == "ready\n");
 }
 
 #[test]

@@ -120,9 +120,10 @@ impl Reloader {
         }
     }
 
-    /// Whether the configuration is a pipe, or something else that gives what is in it once.
+    /// Whether the configuration is, now, a pipe or something else that gives what is in it once.
     fn is_read_once(&self) -> bool {
-        self.file.as_ref().is_some_and(|file| self.tried.get(file) == Some(&Seen::Other) && !file.is_dir())
+        let metadata = self.file.as_ref().and_then(|file| file.metadata().ok());
+        metadata.is_some_and(|metadata| !metadata.is_file() && !metadata.is_dir())
     }
 
     /// Reads it again, if that can be done.
