@@ -38,9 +38,14 @@ pub fn binary() -> PathBuf {
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(args).stdin(Stdio::null());
+    // Nor may a configuration of whoever runs the tests be found.
+    command.env("XDG_CONFIG_HOME", std::env::temp_dir().join("patchgate-tests-no-such-folder"));
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
-        if name_text.starts_with("OTEL_") || name_text.starts_with("PATCHGATE_") || name_text == "RUST_LOG" {
+        if name_text.starts_with("OTEL_")
+            || name_text.starts_with("PATCHGATE_")
+            || ["RUST_LOG", "NO_COLOR", "CLICOLOR_FORCE", "NOTIFY_SOCKET"].contains(&name_text.as_ref())
+        {
             command.env_remove(&name);
         }
     }

@@ -109,16 +109,23 @@ fn help_reads_like_a_manual() {
     assert_snapshot!("help-run", run(&["run", "--help"]).result());
     assert_snapshot!("help-emulate", run(&["emulate", "--help"]).result());
     assert_snapshot!("help-check", run(&["check", "--help"]).result());
+    assert_snapshot!("help-config", run(&["config", "--help"]).result());
+    assert_snapshot!("help-config-check", run(&["config", "check", "--help"]).result());
+    assert_snapshot!("help-config-show", run(&["config", "show", "--help"]).result());
+    assert_snapshot!("help-completions", run(&["completions", "--help"]).result());
     assert_snapshot!("help-schema", run(&["schema", "--help"]).result());
     assert_snapshot!("help-schema-derive", run(&["schema", "derive", "--help"]).result());
     assert_snapshot!("help-schema-show", run(&["schema", "show", "--help"]).result());
 }
 
 #[test]
-fn the_version_is_that_of_the_package() {
-    let expected = format!("patchgate {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(run(&["--version"]).result(), expected);
-    assert_eq!(run(&["-V"]).result(), expected);
+fn the_version_says_what_was_built_from_what() {
+    let told = run(&["--version"]).result();
+    let rest = told.strip_prefix(&format!("patchgate {} (commit ", env!("CARGO_PKG_VERSION"))).expect(&told);
+    let (commit, target) = rest.trim_end().trim_end_matches(')').split_once(", ").expect(rest);
+    assert!(!commit.is_empty() && commit.bytes().all(|b| b.is_ascii_alphanumeric()), "{told}");
+    assert!(target.split('-').count() >= 3 && target.starts_with(std::env::consts::ARCH), "{told}");
+    assert_eq!(run(&["-V"]).result(), told);
 }
 
 #[test]
@@ -129,8 +136,6 @@ fn wrong_arguments_are_usage_errors() {
         &["rum"],
         &["--config"],
         &["run", "emulate"],
-        &["run", "--listen", "4080"],
-        &["run", "--listen", "localhost:4080"],
         &["emulate", "--listen", "127.0.0.1"],
         &["check"],
         &["check", "--format", "xml", "a.json"],
@@ -141,6 +146,12 @@ fn wrong_arguments_are_usage_errors() {
         &["schema", "derive", "a.md", "--key", "jobId=[^/]+"],
         &["schema", "derive", "a.md", "--cloud", "mars"],
         &["schema", "show"],
+        &["--listen", "127.0.0.1:0", "check", "a.json"],
+        &["config"],
+        &["config", "check", "--format", "xml"],
+        &["completions"],
+        &["completions", "klingon"],
+        &["--color", "blue"],
     ] {
         let told = run(args).failure();
         writeln!(text, "$ patchgate {}\n{}", args.join(" "), told.trim_end()).expect("text");
@@ -447,6 +458,7 @@ fn flags_of_run_are_named_where_they_are_wrong() {
     for args in [
         &["--config", &folder.path("nothing.toml")][..],
         &["--upstream", "gloabl"],
+        &["--listen", "4080", "--admin", "localhost:4081"],
         &["--upstream", "china"],
         &["--upstream", "http://192.0.2.1"],
         &["--log", "patchgate=loud"],

@@ -204,7 +204,7 @@ fn requests_in_flight_are_counted_and_health_goes_on() {
 #[test]
 fn bytes_of_bodies_are_counted() {
     let (upstream, go) = waiting();
-    let gateway = configured("[limits]\nbuffered = \"30B\"\n", &upstream);
+    let gateway = configured("[limits]\nbody = \"30B\"\nbuffered = \"30B\"\n", &upstream);
     let mut first = gateway.connect();
     first.send(format!("{}{EDIT}", head(EDIT.len())).as_bytes());
     upstream.wait_for(1);

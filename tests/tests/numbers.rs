@@ -111,7 +111,7 @@ fn numbers_that_cannot_be_kept_are_refused_at_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("patchgate.toml");
     for (keys, words) in [
-        ("[limits]\nheader_lines = 101\n", "limits.header_lines: 101 are more than the 100"),
+        ("[limits]\nheader_lines = 101\n", "limits.header_lines: it may be 100 at most"),
         ("[limits]\nheader_bytes = \"24KiB\"\n", "limits.header_bytes: with the longest target"),
         ("[limits]\ntarget_read = \"16KiB\"\n", "could have 32768 bytes, more than the 31744"),
         ("[timeouts]\ndrain = \"5s\"\ndrain_delay = \"5s\"\n", "timeouts.drain: 5s is not longer than"),

@@ -565,14 +565,15 @@ fn assert_answers_and_ends(gateway: Gateway, protocol: Protocol) -> String {
     output
 }
 
-/// Over HTTP it cannot: the client of the exporter wants certificates before it knows of the endpoint.
 #[test]
 fn a_machine_without_certificates_can_have_a_collector() {
-    let collector = Collector::start(Protocol::Grpc);
-    let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
-    let gateway = traced(&collector, &[], &none);
-    assert_eq!(gateway.get(INCIDENT).status, 200);
-    collector.wait(2);
+    for protocol in Protocol::ALL {
+        let collector = Collector::start(protocol);
+        let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+        let gateway = traced(&collector, &[], &none);
+        assert_eq!(gateway.get(INCIDENT).status, 200);
+        collector.wait(2);
+    }
 }
 
 #[test]

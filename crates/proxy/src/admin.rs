@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use crate::reload::Reloads;
 use crate::telemetry::prometheus::{self, Scrape};
 
 /// More connections than this are closed at once: whoever asks here must not take the callers' descriptors.
@@ -27,12 +28,18 @@ const LIFETIME: Duration = Duration::from_mins(1);
 const MOMENT: Duration = Duration::from_secs(10);
 
 /// What the admin listener tells.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Health {
     draining: AtomicBool,
+    reloads: Arc<Reloads>,
 }
 
 impl Health {
+    /// Ready, with what is known of reloads.
+    pub fn new(reloads: Arc<Reloads>) -> Self {
+        Self { draining: AtomicBool::new(false), reloads }
+    }
+
     /// From now on the gateway is not ready.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
@@ -83,16 +90,27 @@ fn answer<B>(health: &Health, scrape: &Scrape, request: &Request<B>) -> Response
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(prometheus::MEDIA_TYPE));
         return response;
     }
+    let draining = health.draining.load(Ordering::Relaxed);
     let (status, text) = match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "alive\n"),
-        (&Method::GET | &Method::HEAD, "/readyz") if health.draining.load(Ordering::Relaxed) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "alive\n".to_owned()),
+        (&Method::GET | &Method::HEAD, "/readyz") if draining => {
+            (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())
         }
-        (&Method::GET | &Method::HEAD, "/readyz") => (StatusCode::OK, "ready\n"),
-        (_, "/healthz" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
-        _ => (StatusCode::NOT_FOUND, "this listener has /healthz, /readyz and /metrics\n"),
+        (&Method::GET | &Method::HEAD, "/readyz") => (StatusCode::OK, ready(&health.reloads)),
+        (_, "/healthz" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned()),
+        _ => (StatusCode::NOT_FOUND, "this listener has /healthz, /readyz and /metrics\n".to_owned()),
     };
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
     response
+}
+
+/// Ready; with what is wrong with the configuration, if the last reload failed: the rules before it still serve.
+fn ready(reloads: &Reloads) -> String {
+    reloads.trouble().map_or_else(
+        || "ready\n".to_owned(),
+        |lines| {
+            format!("ready, with the rules of before: the last reload was refused\n{}\n", lines.join("\n"))
+        },
+    )
 }

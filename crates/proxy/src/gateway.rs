@@ -6,7 +6,8 @@
 //! | connection of a caller | worker | with the connection, or drained | the connection closes |
 //! | request | connection | with its answer: an edit's whoever waits, a read's at the caller's reset | the connection closes without an answer |
 //! | connection to Graph | upstream client | with the connection | its exchange ends without an answer |
-//! | admin | [`run`] | with the process | the process ends |
+//! | admin | [`run`](crate::cli) | with the process | the process ends |
+//! | reload, a thread: reads the configuration again | [`run`](crate::cli) | with the process | the last rules stay; SIGHUP is not heard any more |
 //! | embedded Graph, a thread | [`start`] | with the process | edits get `UpstreamUnreachable` |
 
 use std::io;
@@ -18,18 +19,17 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use patchgate_emulator::Emulator;
-use patchgate_model::{Cloud, Generation};
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, LogRequests};
+use crate::config::LogRequests;
 use crate::listen;
 use crate::listen::drain::Drain;
 use crate::listen::io::Patience;
 use crate::listen::load::{Load, Most};
+use crate::plan::Plan;
 use crate::ruleset::Ruleset;
-use crate::ruleset::build::{self, BuildError};
 use crate::telemetry::metrics::{Instruments, Metrics};
 use crate::telemetry::traces::Traces;
 use crate::upstream::client::{Client, Deadlines};
@@ -50,8 +50,6 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// Which requests get a log line.
     pub log_requests: LogRequests,
-    /// The base URL that callers use, if it is configured.
-    pub public_url: Option<String>,
     /// The address that callers connect to.
     pub address: SocketAddr,
     /// For the body of an edit.
@@ -83,20 +81,14 @@ pub struct Gateway {
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration makes no ruleset.
-    #[error(transparent)]
-    Rules(#[from] BuildError),
-    /// The upstream is none.
+    /// The embedded upstream has no address.
     #[error(transparent)]
     Origin(#[from] OriginError),
-    /// Two upstreams are given.
-    #[error("upstream: 'cloud' and 'url' are both set; set one")]
-    TwoUpstreams,
     /// No certificate can be trusted.
     #[error(transparent)]
     Roots(#[from] RootsError),
     /// An address cannot be listened on.
-    #[error("{key}: cannot listen on {address}: {reason}; {hint}")]
+    #[error("{key}: cannot listen on {address}: {}; {hint}", crate::reason::of(reason))]
     Bind {
         /// Flag and key.
         key: &'static str,
@@ -107,51 +99,21 @@ pub enum StartError {
         /// What to do.
         hint: &'static str,
     },
-    /// More header lines than can be taken.
-    #[error("limits.header_lines: {0} are more than the {most} that the HTTP parser takes", most = listen::HEADER_LINES)]
-    HeaderLines(usize),
-    /// A larger head than can be taken.
-    #[error(
-        "limits.header_bytes: with the longest target (limits.target_read, limits.target_guard) a head could have {0} bytes, more than the {most} that the HTTP parser takes",
-        most = listen::HEAD_BYTES
-    )]
-    HeadBytes(usize),
-    /// The end would be cut off while requests are still taken.
-    #[error(
-        "timeouts.drain: {drain:?} is not longer than timeouts.drain_delay, {delay:?}, which is a part of it"
-    )]
-    Drain {
-        /// The whole end.
-        drain: Duration,
-        /// Its first part.
-        delay: Duration,
-    },
-    /// Cleartext to everybody.
-    #[error(
-        "listen.address: {0} is not loopback, and without TLS tokens would be readable on the way; put TLS in front and set listen.insecure = true, or listen on a loopback address"
-    )]
-    Cleartext(SocketAddr),
     /// The system gives no thread or runtime.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
 
-/// Binds, builds and starts everything; callers are accepted when this returns.
-pub fn start(config: &Config, traces: &Traces, instruments: &Instruments) -> Result<Gateway, StartError> {
-    possible(config)?;
-    let rules = Arc::new(ArcSwap::from_pointee(build::build(config, Generation(1))?));
-    let planned = upstream(config)?;
+/// Binds and starts everything; callers are accepted when this returns.
+pub fn start(plan: Plan, traces: &Traces, instruments: &Instruments) -> Result<Gateway, StartError> {
+    let Plan { loaded, rules, origin: planned, tls } = plan;
+    let config = &loaded.config;
+    let rules = Arc::new(ArcSwap::from_pointee(rules));
     let tls = match &planned {
-        Some(origin) if origin.tls().is_some() => {
-            let file = config.upstream.roots.as_ref().map(|file| config.folder.join(file));
-            Some(roots::client_config(file.as_deref())?)
-        }
-        _ => None,
+        Some(origin) if origin.tls().is_some() && tls.is_none() => Some(roots::client_config(None)?),
+        _ => tls,
     };
     let address = config.listen.address;
-    if !address.ip().is_loopback() && !config.listen.insecure {
-        return Err(StartError::Cleartext(address));
-    }
     let listener = bind(address, "--listen (listen.address)")?;
     let address = listener.local_addr()?;
     let embedded = planned.is_none();
@@ -168,9 +130,9 @@ pub fn start(config: &Config, traces: &Traces, instruments: &Instruments) -> Res
     };
     let count = thread::available_parallelism().map_or(1, NonZero::get);
     let most = Most {
-        connections: config.limits.connections,
-        connections_per_address: config.limits.connections_per_address,
-        in_flight: config.limits.in_flight,
+        connections: config.limits.connections.0,
+        connections_per_address: config.limits.connections_per_address.0,
+        in_flight: config.limits.in_flight.0,
         buffered: config.limits.buffered.0,
     };
     listen::descriptors::allow(&most);
@@ -187,7 +149,6 @@ pub fn start(config: &Config, traces: &Traces, instruments: &Instruments) -> Res
             traces: traces.clone(),
             metrics,
             log_requests: config.log.requests,
-            public_url: config.listen.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             address,
             body_deadline: config.timeouts.body.0,
             patience: Patience {
@@ -202,20 +163,6 @@ pub fn start(config: &Config, traces: &Traces, instruments: &Instruments) -> Res
     }
     instruments.watch(&load, clients, Arc::clone(&rules));
     Ok(Gateway { address, upstream: origin, embedded, rules, drain, workers: count, drained })
-}
-
-/// Whether the numbers can be kept together.
-fn possible(config: &Config) -> Result<(), StartError> {
-    let (limits, timeouts) = (&config.limits, &config.timeouts);
-    if limits.header_lines > listen::HEADER_LINES {
-        return Err(StartError::HeaderLines(limits.header_lines));
-    }
-    let head = limits.header_bytes.0.saturating_add(limits.target_guard.0.max(limits.target_read.0));
-    if head > listen::HEAD_BYTES {
-        return Err(StartError::HeadBytes(head));
-    }
-    let (drain, delay) = (timeouts.drain.0, timeouts.drain_delay.0);
-    if drain <= delay { Err(StartError::Drain { drain, delay }) } else { Ok(()) }
 }
 
 impl Gateway {
@@ -244,29 +191,13 @@ pub fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, Start
         key,
         address,
         hint: match reason.kind() {
-            io::ErrorKind::AddrInUse => {
-                "another process listens there: end it, or choose another port (0 takes a free one)"
-            }
-            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another port",
-            io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+            io::ErrorKind::AddrInUse => "end it, or choose another port (0 takes a free one)",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose another port",
+            io::ErrorKind::AddrNotAvailable => "choose an address of this machine, 0.0.0.0 or [::] for all",
             _ => "choose another address",
         },
         reason,
     })
-}
-
-/// The upstream that is configured; nothing means the embedded one.
-fn upstream(config: &Config) -> Result<Option<Origin>, StartError> {
-    let upstream = &config.upstream;
-    match (upstream.cloud, &upstream.url) {
-        (None, None) => Ok(None),
-        (Some(cloud), None) => Ok(Some(Origin::of_cloud(cloud)?)),
-        (None, Some(url)) => match Cloud::from_name(url) {
-            Some(cloud) => Ok(Some(Origin::of_cloud(cloud)?)),
-            None => Ok(Some(Origin::parse(url, upstream.insecure)?)),
-        },
-        (Some(_), Some(_)) => Err(StartError::TwoUpstreams),
-    }
 }
 
 /// A worker: a thread with a runtime of its own.

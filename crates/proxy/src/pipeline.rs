@@ -100,7 +100,7 @@ async fn way(
         Admitted::Read(read) => {
             told.resource = Some(read.resource().clone());
             told.allowed = true;
-            let here = here(worker, head);
+            let here = here(rules, head);
             // A read ends with its caller; an edit does not.
             tokio::select! {
                 answer = worker.upstream.read(&read, &here, trace) => answer,
@@ -134,7 +134,7 @@ fn taken_apart(request: Request<Incoming>) -> (Head, Incoming) {
 }
 
 /// The base URL under which the caller reached the gateway.
-fn here(worker: &Worker, head: &Head) -> String {
+fn here(rules: &Ruleset, head: &Head) -> String {
     let host = || head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    worker.public_url.clone().unwrap_or_else(|| format!("http://{}", host()))
+    rules.public_url().map_or_else(|| format!("http://{}", host()), str::to_owned)
 }

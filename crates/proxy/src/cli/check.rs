@@ -12,17 +12,22 @@ use patchgate_model::{Generation, Refusal};
 use patchgate_validator::Edit;
 use serde_json::{Value, json};
 
-use super::{Failed, Outcome, print};
-use crate::caller;
-use crate::config::Config;
+use super::configured::ConfigFile;
+use super::output::{self, BAD, GOOD};
+use super::{Failed, Outcome, place, print};
+use crate::config::fault::line_and_column;
+use crate::config::{Flags, Inputs, layers};
 use crate::head::{Head, Target};
-use crate::ruleset::{Admitted, Guarded, Ruleset, build};
+use crate::plan::Plan;
+use crate::ruleset::{Admitted, Guarded, Ruleset};
+use crate::{caller, reason};
 
 const EXAMPLES: &str = "\
 Examples:
   patchgate check edit.json
   echo '{\"status\":\"Resolvd\"}' | patchgate check -
   patchgate check --guard security-incident-update --format json a.json b.json
+  patchgate check --config patchgate.toml edits/*.json
 
 Exit status: 0 all allowed, 1 one or more refused, 2 could not check.";
 
@@ -35,9 +40,8 @@ pub(super) struct Args {
     /// The guard to ask; needed where the configuration has several
     #[arg(long, value_name = "NAME")]
     guard: Option<String>,
-    /// The configuration file (TOML)
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
     /// How to answer
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -52,23 +56,24 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
-    let config = match &args.config {
-        Some(file) => Config::read(file)?,
-        None => Config::told_nothing()?,
-    };
-    let rules = Arc::new(build::build(&config, Generation(1))?);
+    let inputs = Inputs::of_process(Flags::default());
+    let plan = layers::load(args.config.file().as_deref(), &inputs)
+        .and_then(|draft| Plan::of(draft, Generation(1)))
+        .map_err(|faults| output::show(&faults))?;
+    let rules = Arc::new(plan.rules);
     let guard = guard(&rules, args.guard.as_deref())?;
     let mut outcome = Outcome::Done;
     for file in &args.bodies {
         let name = file.display().to_string();
-        let body = read(file).map_err(|error| Failed(format!("cannot read '{name}': {error}")))?;
+        let body =
+            read(file).map_err(|error| Failed(format!("cannot read '{name}': {}", reason::of(&error))))?;
         let decision = decide(&rules, guard, &body)?;
         if decision.is_err() {
             outcome = Outcome::Refused;
         }
         print(&match args.format {
-            Format::Human => human(&name, &decision),
-            Format::Json => format!("{}\n", as_json(&name, &decision)),
+            Format::Human => human(&name, &body, &decision),
+            Format::Json => format!("{}\n", as_json(&name, &body, &decision)),
         })?;
     }
     Ok(outcome)
@@ -120,28 +125,40 @@ fn decide(rules: &Arc<Ruleset>, guard: &Guarded, body: &[u8]) -> Result<Result<E
     })
 }
 
-fn human(name: &str, decision: &Result<Edit, Refusal>) -> String {
+fn human(name: &str, body: &[u8], decision: &Result<Edit, Refusal>) -> String {
     match decision {
-        Ok(edit) => format!("{name}: allowed\n  forwarded as {}\n", String::from_utf8_lossy(edit.bytes())),
+        Ok(edit) => {
+            let forwarded = String::from_utf8_lossy(edit.bytes());
+            format!("{name}: {GOOD}allowed{GOOD:#}\n  forwarded as {forwarded}\n")
+        }
         Err(refusal) if refusal.violations().is_empty() => {
-            format!("{name}: refused\n  {}\n", refusal.message())
+            format!("{name}: {BAD}refused{BAD:#}\n  {}\n", refusal.message())
         }
         Err(refusal) => {
-            let line = |v: &patchgate_model::Violation| format!("  {}: {}\n", v.code().as_str(), v.message());
-            let lines: String = refusal.violations().iter().map(line).collect();
-            format!("{name}: refused\n{lines}")
+            // What is no text has no line to be shown.
+            let text = std::str::from_utf8(body).unwrap_or_default();
+            let shown: String = refusal.violations().iter().map(|v| place::shown(name, text, v)).collect();
+            format!("{name}: {BAD}refused{BAD:#}\n{shown}")
         }
     }
 }
 
-fn as_json(name: &str, decision: &Result<Edit, Refusal>) -> Value {
+fn as_json(name: &str, body: &[u8], decision: &Result<Edit, Refusal>) -> Value {
     match decision {
         Ok(edit) => {
             let forwarded: Value = serde_json::from_slice(edit.bytes()).unwrap_or_default();
             json!({"file": name, "decision": "allow", "edit": forwarded})
         }
         Err(refusal) => {
-            let detail = |v: &patchgate_model::Violation| json!({"code": v.code().as_str(), "target": v.target, "message": v.message()});
+            let text = std::str::from_utf8(body).unwrap_or_default();
+            let detail = |v: &patchgate_model::Violation| {
+                let place = place::span(text, v).map(|span| line_and_column(text, span.start));
+                let (line, column) = place.unzip();
+                json!({
+                    "code": v.code().as_str(), "target": v.target, "message": v.message(),
+                    "line": line, "column": column,
+                })
+            };
             let details: Vec<Value> = refusal.violations().iter().map(detail).collect();
             json!({
                 "file": name, "decision": "refuse", "status": refusal.status(), "code": refusal.code(),

@@ -41,8 +41,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
         None => Emulator::new(),
         Some(file) => {
             let shown = file.display();
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| Failed(format!("--faults: cannot read '{shown}': {error}")))?;
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                Failed(format!("--faults: cannot read '{shown}': {}", crate::reason::of(&error)))
+            })?;
             let faults =
                 Faults::from_toml(&text).map_err(|error| Failed(format!("in '{shown}', {error}")))?;
             Emulator::with_faults(faults)
@@ -61,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
     }
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        emulator.serve(listener, async move { signals.next().await }).await;
+        emulator.serve(listener, async move { signals.end().await }).await;
         io::Result::Ok(())
     })?;
     Ok(Outcome::Done)

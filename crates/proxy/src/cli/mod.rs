@@ -3,27 +3,55 @@
 //! Results go to standard output, everything else to standard error. Status 0 is success, 1 a "no" (an edit refused), 2 that
 //! the question could not be answered (a wrong argument, file or configuration).
 
+mod banner;
 mod check;
+mod completions;
+mod config;
+mod configured;
 mod emulate;
+mod output;
+mod place;
 mod run;
 mod schema;
 mod signals;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use output::{BAD, Colour, print, say};
+
+/// The version, where it was built from, and what for.
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("BUILD_COMMIT"), ", ", env!("BUILD_TARGET"), ")");
 
 /// A gateway in front of Microsoft Graph that checks every edit of a guarded resource.
 ///
 /// Without a command it runs the gateway.
 #[derive(Debug, Parser)]
-#[command(name = "patchgate", version, max_term_width = 100, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "patchgate",
+    version = VERSION,
+    max_term_width = 100,
+    after_help = EXAMPLES
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
     run: run::Args,
+    /// Colours: auto, always or never; auto heeds `NO_COLOR` [default: auto]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t = Colour::Auto,
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    color: Colour,
 }
 
 const EXAMPLES: &str = "\
@@ -31,6 +59,7 @@ Examples:
   patchgate                                  run on the embedded Graph, and print what to try
   patchgate --upstream global                run in front of the real Graph
   patchgate check edit.json                  what would the gateway say to this body?
+  patchgate config check                     is my configuration all right?
   patchgate schema show security-incident-update
 
 Exit status: 0 done, 1 refused, 2 could not be done.";
@@ -38,13 +67,32 @@ Exit status: 0 done, 1 refused, 2 could not be done.";
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gateway (the default).
+    ///
+    /// The configuration is a TOML file, the variables PATCHGATE_* over it (`PATCHGATE_LISTEN__ADDRESS` for listen.address), and the
+    /// flags over these. `patchgate config show` says what is in force.
     Run(run::Args),
     /// Run the embedded Graph alone.
+    ///
+    /// A bench for those who write tools.
+    /// It answers the API of the guarded resource from memory, as leniently as Graph does; what is edited is gone with the
+    /// process. It ends with SIGTERM or SIGINT.
     Emulate(emulate::Args),
     /// Say what the gateway would decide on a body, offline.
+    ///
+    /// The same code decides as in the gateway, with the same words; each violation is shown with its line and a caret below it.
+    /// An edit that is allowed is shown as it would be forwarded.
     Check(check::Args),
     /// Derive a schema from a documentation page, or show one.
     Schema(schema::Args),
+    /// Check the configuration, or show what is in force.
+    ///
+    /// A configuration is a TOML file, the variables PATCHGATE_* over it (`PATCHGATE_LISTEN__ADDRESS` for listen.address), and the
+    /// flags over these. Nothing in it is expanded.
+    Config(config::Args),
+    /// Print completions for a shell.
+    ///
+    /// The script completes commands, flags and their values. Where a shell looks for it differs; see the examples.
+    Completions(completions::Args),
 }
 
 /// What a command came to.
@@ -54,7 +102,7 @@ enum Outcome {
     Refused,
 }
 
-/// What a command could not do, in words for people.
+/// What a command could not do, in words for people; empty where all has been said.
 #[derive(Debug)]
 struct Failed(String);
 
@@ -64,9 +112,25 @@ impl<E: std::error::Error> From<E> for Failed {
     }
 }
 
+/// The arguments, understood. Flags of `run` in front of another command would count for nothing: they are refused.
+fn parse(colour: Colour) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command().color(colour.for_clap());
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    if let Some(name) = matches.subcommand_name()
+        && let Some(flag) = run::FLAGS.iter().find(|flag| matches.contains_id(flag))
+    {
+        let message =
+            format!("'--{flag}' stands in front of '{name}', where it means nothing; write it behind");
+        return Err(command.error(ErrorKind::ArgumentConflict, message));
+    }
+    Cli::from_arg_matches(&matches)
+}
+
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let colour = Colour::of_arguments(std::env::args_os());
+    colour.set();
+    let cli = match parse(colour) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results; a usage error is status 2, as clap has it.
@@ -81,30 +145,17 @@ pub fn main() -> ExitCode {
         Some(Command::Emulate(args)) => emulate::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Schema(args)) => schema::run(args),
+        Some(Command::Config(args)) => config::run(args),
+        Some(Command::Completions(args)) => completions::run(&args),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(1),
         Err(Failed(message)) => {
-            say(&format!("patchgate: {message}"));
+            if !message.is_empty() {
+                say(&format!("{BAD}patchgate:{BAD:#} {message}"));
+            }
             ExitCode::from(2)
         }
-    }
-}
-
-/// Says something to people, on standard error.
-fn say(text: &str) {
-    // If nobody can be told, there is nobody to tell so.
-    _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Writes a result to standard output. A reader that has gone away is no error.
-fn print(text: &str) -> Result<(), Failed> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failed(format!("cannot write the result: {error}")))
-        }
-        _ => Ok(()),
     }
 }

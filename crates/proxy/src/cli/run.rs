@@ -1,17 +1,24 @@
 //! `patchgate run`: the gateway, from its start to its end.
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::ToSocketAddrs;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
 
+use patchgate_model::Generation;
 use serde::Serialize;
 
-use super::signals::Signals;
-use super::{Failed, Outcome, print, say};
+use super::configured::{ConfigFile, Overrides};
+use super::signals::{Heard, Signals};
+use super::{Failed, Outcome, banner, output, print};
 use crate::admin::{self, Health};
-use crate::config::Config;
+use crate::config::{Inputs, Timeouts};
 use crate::gateway::{self, Gateway};
+use crate::reason;
+use crate::reload::{Reloader, Target};
+use crate::service::{self, State};
 use crate::telemetry::logs;
 use crate::telemetry::prometheus::Scrape;
 use crate::telemetry::providers::Providers;
@@ -22,29 +29,30 @@ Examples:
   patchgate run --config patchgate.toml
   patchgate --upstream global                the worldwide Graph
   patchgate --listen 127.0.0.1:0 --admin 127.0.0.1:0
+  PATCHGATE_LIMITS__BODY=1MiB patchgate      a key of the configuration as a variable
 
-When standard output is no terminal, one JSON line with the real addresses is written there as soon as requests are
-accepted. SIGTERM and SIGINT end the process after the requests under way.";
+When standard output is no terminal, one JSON line with the real addresses is written there as
+soon as requests are accepted. SIGTERM and SIGINT end the process after the requests under way;
+a second one ends it at once. SIGHUP reads the configuration again, and so does a change of a
+file that it names: guards, routes, listen.public_url and the limits of a request are taken at
+once; the log says which other keys count from the next start on.
+
+Exit status: 0 ended as it was told to, 2 could not start, or requests were cut off.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The configuration file (TOML)
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The address that callers connect to [default: 127.0.0.1:4080]
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
-    /// The address of health and metrics [default: 127.0.0.1:4081]
-    #[arg(long, value_name = "ADDRESS")]
-    admin: Option<SocketAddr>,
-    /// Graph: a cloud (global, us-gov-l4, us-gov-l5) or a URL [default: the embedded Graph]
-    #[arg(long, value_name = "CLOUD|URL")]
-    upstream: Option<String>,
+    #[command(flatten)]
+    file: ConfigFile,
+    #[command(flatten)]
+    overrides: Overrides,
     /// What is logged, in the form of `RUST_LOG` [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
 }
+
+/// The flags of [`Args`], which may stand without the word `run`.
+pub(super) const FLAGS: &[&str] = &["config", "listen", "admin", "upstream", "log"];
 
 /// The line for programs that start the gateway.
 #[derive(Serialize)]
@@ -56,22 +64,16 @@ struct ReadyLine<'a> {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
-    let mut config = match &args.config {
-        Some(file) => Config::read(file)?,
-        None => Config::told_nothing()?,
-    };
-    config.listen.address = args.listen.unwrap_or(config.listen.address);
-    config.admin.address = args.admin.unwrap_or(config.admin.address);
-    if let Some(upstream) = args.upstream {
-        config.upstream.cloud = patchgate_model::Cloud::from_name(&upstream);
-        config.upstream.url = config.upstream.cloud.is_none().then_some(upstream);
-    }
+    let file = args.file.file();
+    let mut reloader = Reloader::new(file, Inputs::from(args.overrides));
+    let plan = reloader.plan(Generation(1)).map_err(|faults| output::show(&faults))?;
+    let config = plan.loaded.config.clone();
     let _log = logs::start(config.log.format, args.log.as_deref())
         .map_err(|error| Failed(format!("--log: {error}")))?;
     // One provider for everything in the process that speaks TLS, exporters included. It is installed once.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
-    let telemetry = Providers::start(config.telemetry.otlp.as_ref())?;
+    let telemetry = Providers::start(config.telemetry.collector().as_ref())?;
     let admin = gateway::bind(config.admin.address, "--admin (admin.address)")?;
     let admin_address = admin.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -80,9 +82,14 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         let _inside = runtime.enter();
         Signals::new()?
     };
-    let gateway = gateway::start(&config, &telemetry.traces(), &telemetry.instruments())?;
+    let instruments = telemetry.instruments();
+    let banner = banner::Banner::of(&plan);
+    let gateway = gateway::start(plan, &telemetry.traces(), &instruments)?;
+    let target = Target::new(Arc::clone(&gateway.rules), config.clone(), instruments);
+    let health = Arc::new(Health::new(Arc::clone(&target.reloads)));
+    let reload = reloader.start(target)?;
 
-    banner(&gateway, admin_address);
+    banner.say(&gateway, admin_address);
     if !io::stdout().is_terminal() {
         let line = ReadyLine {
             ready: true,
@@ -92,12 +99,15 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         };
         print(&format!("{}\n", serde_json::to_string(&line)?))?;
     }
-    let ended = runtime.block_on(serve(&config, gateway, admin, telemetry.scrape(), signals))?;
+    service::tell(State::Ready);
+    look_up(gateway.upstream.host().to_owned(), gateway.upstream.port());
+    let around = Around { admin, health, scrape: telemetry.scrape(), reload };
+    let ended = runtime.block_on(serve(&config.timeouts, gateway, around, signals))?;
     telemetry.shutdown();
     match ended {
         Ended::Drained => Ok(Outcome::Done),
         Ended::Late => Err(Failed(format!(
-            "requests were still under way after {:?}, and were cut off",
+            "requests were still under way after {:?} (timeouts.drain), and were cut off",
             config.timeouts.drain.0
         ))),
         Ended::Broken => {
@@ -107,6 +117,33 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
             Err(Failed("a second signal: requests that were under way were cut off".to_owned()))
         }
     }
+}
+
+/// Looks the upstream's name up, beside all else: one that is not found is said now, not only with the first request. It may
+/// be there later, so it is no reason not to start.
+fn look_up(host: String, port: u16) {
+    let look = move || {
+        if let Err(error) = (host.as_str(), port).to_socket_addrs() {
+            let reason = reason::plain(&error.to_string());
+            tracing::warn!(
+                host,
+                reason,
+                "the upstream's name is not found, and requests will get UpstreamUnreachable; look at upstream.url and \
+                 at the name service of this machine"
+            );
+        }
+    };
+    // Without a thread nobody is told; the requests will tell.
+    _ = thread::Builder::new().name("look-up".to_owned()).spawn(look);
+}
+
+/// What stands around the gateway.
+struct Around {
+    admin: std::net::TcpListener,
+    health: Arc<Health>,
+    scrape: Scrape,
+    /// Asks for a reload.
+    reload: Sender<()>,
 }
 
 /// How the process came to its end.
@@ -120,64 +157,36 @@ enum Ended {
 /// Serves until a signal, then drains: readiness fails at once; requests are served on for the delay, each answer closing
 /// its connection; then what is under way may finish. A second signal ends it at once.
 async fn serve(
-    config: &Config,
+    timeouts: &Timeouts,
     mut gateway: Gateway,
-    admin: std::net::TcpListener,
-    scrape: Scrape,
+    around: Around,
     mut signals: Signals,
 ) -> io::Result<Ended> {
-    let health = Arc::new(Health::default());
+    let Around { admin, health, scrape, reload } = around;
     let admin = tokio::net::TcpListener::from_std(admin)?;
     tokio::spawn(admin::serve(admin, Arc::clone(&health), scrape));
-    tokio::select! {
-        () = signals.next() => {}
-        () = gateway.broken() => return Ok(Ended::Broken),
+    loop {
+        tokio::select! {
+            heard = signals.next() => match heard {
+                Heard::End => break,
+                Heard::Reload => if reload.send(()).is_err() {
+                    tracing::error!("the thread that reloads has ended; only a restart reads the configuration again");
+                },
+            },
+            () = gateway.broken() => return Ok(Ended::Broken),
+        }
     }
+    service::tell(State::Stopping);
     health.drain();
-    let deadline = config.timeouts.drain.0;
+    let deadline: Duration = timeouts.drain.0;
     tracing::info!(?deadline, "draining; a second signal ends at once");
     let drained = async {
         gateway.announce_end();
-        tokio::time::sleep(config.timeouts.drain_delay.0).await;
+        tokio::time::sleep(timeouts.drain_delay.0).await;
         gateway.end().await;
     };
     Ok(tokio::select! {
         result = tokio::time::timeout(deadline, drained) => result.map_or(Ended::Late, |()| Ended::Drained),
-        () = signals.next() => Ended::Hurried,
+        () = signals.end() => Ended::Hurried,
     })
-}
-
-/// What is running, for people.
-fn banner(gateway: &Gateway, admin: SocketAddr) {
-    let upstream = if gateway.embedded { "the embedded Graph, " } else { "" };
-    say(&format!(
-        "patchgate listens on http://{}, in front of {upstream}{}",
-        gateway.address,
-        gateway.upstream.base()
-    ));
-    say(&format!("health is on http://{admin}/readyz"));
-    let rules = gateway.rules.load();
-    for guard in rules.guards() {
-        let schema = guard.schema();
-        let date = schema.date().map(|date| format!(", documentation of {date}")).unwrap_or_default();
-        let digest = schema.digest().get(..12).unwrap_or_default();
-        say(&format!("guards {}{date}, schema sha256 {digest}…", schema.name()));
-    }
-    if !gateway.embedded {
-        return;
-    }
-    let example = rules
-        .guards()
-        .iter()
-        .find_map(|guard| Some((guard.example_path()?, guard.schema().examples().first()?)));
-    if let Some((path, body)) = example {
-        say("\nTry it:\n");
-        say(&format!(
-            "curl -sS -X PATCH 'http://{}{path}' -H 'Authorization: Bearer demo' -H 'Content-Type: application/json' -d '{}'",
-            gateway.address,
-            // In a shell's single quotes a single quote is the one thing to escape.
-            body.to_string().replace('\'', "'\\''"),
-        ));
-        say("\nChange a value and see it refused. Ctrl-C ends.");
-    }
 }

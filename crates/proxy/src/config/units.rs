@@ -1,39 +1,28 @@
-//! Sizes and times as people write them: a number and a unit, never a bare number.
+//! Sizes, times and counts as people write them: a number and a unit, never a bare number where a unit could be meant.
 
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::SignedDuration;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
 
-/// A number of bytes, more than zero, written as `256KiB` or `1MB`.
+use super::value::{Kind, Value};
+
+/// The largest size that can be configured unless a key says less: 1 TiB, which no machine holds and no sum overflows.
+const LARGEST: usize = 1 << 40;
+/// The longest time that can be configured.
+const LONGEST: Duration = Duration::from_hours(24);
+/// The shortest time that is one.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// A number of bytes, from one to `MOST`, written as `256KiB` or `1MB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size(pub usize);
+pub struct Size<const MOST: usize = LARGEST>(pub usize);
 
-impl Size {
-    pub(super) const fn kib(count: usize) -> Self {
-        Self(count * 1024)
-    }
-}
+/// A number of things, from one to `MOST`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count<const MOST: usize>(pub usize);
 
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let form = "a size with a unit, such as '256KiB'";
-        if !text.ends_with(['B', 'b']) {
-            return Err(D::Error::custom(format!("'{text}' lacks a unit; expected {form}")));
-        }
-        let size: ByteSize = text.parse().map_err(|_| D::Error::custom(format!("'{text}' is not {form}")))?;
-        match usize::try_from(size.as_u64()) {
-            Ok(0) => Err(D::Error::custom(format!("'{text}' must be more than zero"))),
-            Ok(bytes) => Ok(Self(bytes)),
-            Err(_) => Err(D::Error::custom(format!("'{text}' is larger than this machine can address"))),
-        }
-    }
-}
-
-/// A time, more than zero, written as `5s`, `500ms` or `1m`.
+/// A time, from 1 ms to 24 h, written as `5s`, `500ms` or `1m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
@@ -41,27 +30,134 @@ pub struct Span(pub Duration);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Delay(pub Duration);
 
-impl<'de> Deserialize<'de> for Delay {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        duration(&text).map(Self).map_err(D::Error::custom)
+impl<const MOST: usize> Size<MOST> {
+    pub(super) const fn kib(count: usize) -> Self {
+        Self(count * 1024)
+    }
+}
+
+impl<const MOST: usize> Value for Size<MOST> {
+    const KIND: Kind = Kind::Text;
+
+    fn form() -> String {
+        let most = if MOST == LARGEST { String::new() } else { format!(", at most {}", size(MOST)) };
+        format!("a size with a unit, such as \"16KiB\"{most}")
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.ends_with(|c: char| c.is_ascii_digit()) {
+            return Err("a unit is missing".to_owned());
+        }
+        // "16K" is 16000 for some and 16384 for others.
+        if !text.ends_with(['B', 'b']) {
+            return Err("this is not a size".to_owned());
+        }
+        let bytes = text.parse::<ByteSize>().map_err(|_| "this is not a size".to_owned())?.as_u64();
+        match usize::try_from(bytes) {
+            Ok(0) => Err("it must be more than zero".to_owned()),
+            Ok(bytes) if bytes <= MOST => Ok(Self(bytes)),
+            _ => Err(format!("it may be {} at most", size(MOST))),
+        }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(size(self.0))
+    }
+}
+
+impl<const MOST: usize> Value for Count<MOST> {
+    const KIND: Kind = Kind::Integer;
+
+    fn form() -> String {
+        format!("a whole number from 1 to {MOST}")
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let digits: String = text.chars().filter(|c| *c != '_').collect();
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err("this is not a whole number from 1 on".to_owned());
+        }
+        // What does not fit into the type is more than any limit.
+        match digits.parse::<usize>().unwrap_or(usize::MAX) {
+            0 => Err("it must be more than zero".to_owned()),
+            count if count <= MOST => Ok(Self(count)),
+            _ => Err(format!("it may be {MOST} at most")),
+        }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
+impl Value for Span {
+    const KIND: Kind = Kind::Text;
+
+    fn form() -> String {
+        "a time with a unit, such as \"5s\" or \"500ms\", at most \"24h\"".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let span = duration(text)?;
+        if span == Duration::ZERO {
+            return Err("it must be more than zero".to_owned());
+        }
+        if span < SHORTEST { Err("it must be 1ms at least".to_owned()) } else { Ok(Self(span)) }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(time(self.0))
+    }
+}
+
+impl Value for Delay {
+    const KIND: Kind = Kind::Text;
+
+    fn form() -> String {
+        "a time with a unit, such as \"5s\" or \"0s\", at most \"24h\"".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        duration(text).map(Self)
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(time(self.0))
     }
 }
 
 /// Reads a time; a negative one is none.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("'{text}' is not a time with a unit, such as '5s' or '500ms'");
-    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(span).map_err(|_| format!("'{text}' must be more than zero"))
+    if text.trim_end().ends_with(|c: char| c.is_ascii_digit()) {
+        return Err("a unit is missing".to_owned());
+    }
+    let span: SignedDuration = text.parse().map_err(|_| "this is not a time".to_owned())?;
+    let span = Duration::try_from(span).map_err(|_| "it must not be negative".to_owned())?;
+    if span > LONGEST { Err("it may be 24h at most".to_owned()) } else { Ok(span) }
 }
 
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match duration(&text) {
-            Err(error) => Err(D::Error::custom(error)),
-            Ok(span) if span > Duration::ZERO => Ok(Self(span)),
-            Ok(_) => Err(D::Error::custom(format!("'{text}' must be more than zero"))),
-        }
+/// A size in the largest unit in which it is a whole number.
+fn size(bytes: usize) -> String {
+    let units = [("TiB", 1_usize << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+    let fits = |unit: &&(&str, usize)| bytes >= unit.1 && bytes.is_multiple_of(unit.1);
+    units
+        .iter()
+        .find(fits)
+        .map_or_else(|| format!("{bytes}B"), |(name, unit)| format!("{}{name}", bytes / unit))
+}
+
+/// A time in the largest unit, minutes at most, in which it is a whole number.
+fn time(span: Duration) -> String {
+    let nanos = span.as_nanos();
+    let units =
+        [("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1000), ("ns", 1_u128)];
+    // "60s" is how most people say it.
+    let fits = |unit: &&(&str, u128)| nanos > unit.1 && nanos.is_multiple_of(unit.1);
+    if nanos == 0 {
+        return "0s".to_owned();
     }
+    units
+        .iter()
+        .find(fits)
+        .map_or_else(|| format!("{nanos}ns"), |(name, unit)| format!("{}{name}", nanos / unit))
 }

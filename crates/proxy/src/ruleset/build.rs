@@ -1,23 +1,29 @@
 //! From a configuration to a ruleset, all or nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http::uri::Authority;
-use http::{HeaderName, Uri};
+use http::HeaderName;
 use patchgate_model::route::PathTemplate;
 use patchgate_model::suggest::nearest;
 use patchgate_model::{Cloud, Generation, GraphVersion, KeyPattern, Route};
 use patchgate_validator::Schema;
 
+use super::reach::{self, Conflict};
 use super::{Guarded, Limits, Ruleset, shipped};
 use crate::config::{self, Config};
+use crate::reason;
 
-/// Why there is no ruleset.
+/// Why there is no ruleset: each fault with the key at which it is, such as `guard[0].schema`.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.lines())]
+pub struct BuildErrors(pub Vec<(String, BuildError)>);
+
+/// What is wrong with one key.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A schema's file cannot be read.
-    #[error("guard.schema: cannot read the schema '{path}': {source}")]
+    #[error("cannot read the schema '{path}': {}", reason::of(source))]
     Unreadable {
         /// The file.
         path: String,
@@ -26,7 +32,7 @@ pub enum BuildError {
     },
     /// No schema of that name ships with the gateway.
     #[error(
-        "guard.schema: no schema '{name}' ships with this binary{meant} It has: {names}. A file is named with its path, such as './{name}.json'"
+        "no schema '{name}' ships with this binary{meant} It has: {names}. A file is named with its path, such as './{name}.json'"
     )]
     UnknownSchema {
         /// The name.
@@ -37,27 +43,18 @@ pub enum BuildError {
         names: String,
     },
     /// A schema is not acceptable.
-    #[error("guard.schema: the schema '{name}' is not acceptable: {reason}")]
+    #[error("the schema '{name}' is not acceptable: {reason}")]
     Schema {
         /// Its name or file.
         name: String,
         /// What is wrong.
         reason: String,
     },
-    /// Two guards have the same path.
-    #[error("guard.schema: '{first}' and '{second}' guard the same path '{path}'")]
-    Overlap {
-        /// One guard.
-        first: String,
-        /// The other.
-        second: String,
-        /// The path.
-        path: String,
-    },
+    /// It would get around a guard, or be one twice.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
     /// A guard's resource does not exist in the configured cloud.
-    #[error(
-        "upstream.cloud: Graph does not offer the update of '{guard}' in '{cloud}'; it does in: {offered}"
-    )]
+    #[error("Graph does not offer the update of '{guard}' in '{cloud}'; it does in: {offered}")]
     Cloud {
         /// The guard.
         guard: String,
@@ -67,81 +64,112 @@ pub enum BuildError {
         offered: String,
     },
     /// A route is not one.
-    #[error("route.path: {0}")]
+    #[error("{0}")]
     Route(String),
-    /// The public URL is not one.
-    #[error("listen.public_url: '{0}' is not a URL of the form 'https://host' or 'https://host:port'")]
-    PublicUrl(String),
     /// There is nothing to guard.
-    #[error(
-        "guard: there is none; add one, or leave all of them out to guard what patchgate guards by default"
-    )]
+    #[error("there is none")]
     NoGuard,
-    /// A limit of nothing.
-    #[error("limits.{0}: it must be more than zero")]
-    Zero(&'static str),
-    /// The JSON depth cannot be served.
-    #[error("limits.json_depth: {0} is not between 1 and 64")]
-    Depth(usize),
+}
+
+impl BuildErrors {
+    fn lines(&self) -> String {
+        let lines: Vec<String> = self.0.iter().map(|(key, error)| format!("{key}: {error}")).collect();
+        lines.join("\n")
+    }
+}
+
+impl BuildError {
+    /// What to do about it, where the words do not say it.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::NoGuard => {
+                Some("add one, or leave all of them out to guard what patchgate guards by default")
+            }
+            Self::Unreadable { .. } => Some("a relative path belongs to the folder of the configuration"),
+            Self::Conflict(Conflict::Twice { .. }) => Some("leave one of them out"),
+            Self::Conflict(_) => Some("a guard that can be gone around is none; leave this path out"),
+            Self::Cloud { .. } => Some("leave the guard out, or choose another cloud"),
+            Self::Schema { .. } => {
+                Some("docs/schema-format.md says what a schema has; `patchgate schema show` loads one")
+            }
+            Self::UnknownSchema { .. } | Self::Route(_) => None,
+        }
+    }
 }
 
 /// Compiles a configuration.
-pub fn build(config: &Config, generation: Generation) -> Result<Ruleset, BuildError> {
-    let guards: Vec<Guarded> = config
-        .guards
-        .iter()
-        .flatten()
-        .map(|guard| guarded(guard, &config.folder))
-        .collect::<Result<_, _>>()?;
-    if guards.is_empty() {
-        return Err(BuildError::NoGuard);
-    }
-    no_overlap(&guards)?;
-    if let Some(cloud) = config.upstream.cloud {
-        guards.iter().try_for_each(|guard| offered_in(guard, cloud))?;
-    }
-    let reads: Vec<Arc<Route>> =
-        config.routes.iter().flatten().map(|route| read(route, &guards)).collect::<Result<_, _>>()?;
-    let limits = &config.limits;
-    for (name, limit) in [
-        ("header_lines", limits.header_lines),
-        ("connections", limits.connections),
-        ("connections_per_address", limits.connections_per_address),
-        ("in_flight", limits.in_flight),
-    ] {
-        if limit == 0 {
-            return Err(BuildError::Zero(name));
+pub fn build(config: &Config, generation: Generation) -> Result<Ruleset, BuildErrors> {
+    let mut errors: Vec<(String, BuildError)> = Vec::new();
+    let mut guards: Vec<(String, Guarded)> = Vec::new();
+    for (index, guard) in config.guards.iter().enumerate() {
+        let key = format!("guard[{index}].schema");
+        match guarded(guard, &config.folder) {
+            Ok(guard) => guards.push((key, guard)),
+            Err(error) => errors.push((key, error)),
         }
     }
-    if !(1..=64).contains(&config.limits.json_depth) {
-        return Err(BuildError::Depth(config.limits.json_depth));
+    if config.guards.is_empty() {
+        errors.push(("guard".to_owned(), BuildError::NoGuard));
     }
+    if let Some(cloud) = config.upstream.cloud {
+        let missing = guards.iter().filter_map(|(_, guard)| not_offered(guard, cloud));
+        errors.extend(missing.map(|error| ("upstream.cloud".to_owned(), error)));
+    }
+    let mut reads: Vec<(String, Arc<Route>)> = Vec::new();
+    for (index, route) in config.routes.iter().enumerate() {
+        let key = format!("route[{index}].path");
+        match read(route, &guards) {
+            Ok(route) => reads.push((key, route)),
+            Err(error) => errors.push((key, error)),
+        }
+    }
+    errors
+        .extend(reach::conflicts(&guards, &reads).into_iter().map(|(key, conflict)| (key, conflict.into())));
+    if !errors.is_empty() {
+        return Err(BuildErrors(errors));
+    }
+    Ok(ruleset(config, generation, guards, reads))
+}
+
+fn ruleset(
+    config: &Config,
+    generation: Generation,
+    guards: Vec<(String, Guarded)>,
+    reads: Vec<(String, Arc<Route>)>,
+) -> Ruleset {
+    let guards: Vec<Guarded> = guards.into_iter().map(|(_, guard)| guard).collect();
+    let reads: Vec<Arc<Route>> = reads.into_iter().map(|(_, route)| route).collect();
     let edits =
         guards.iter().flat_map(|guard| &guard.routes).map(|r| format!("PATCH {}", r.template().as_str()));
     let known = edits.chain(reads.iter().map(|r| format!("GET {}", r.template().as_str()))).collect();
-    Ok(Ruleset {
+    Ruleset {
         generation,
         guards,
         reads,
         limits: Limits {
             header_bytes: config.limits.header_bytes.0,
-            header_lines: config.limits.header_lines,
+            header_lines: config.limits.header_lines.0,
             target_guard: config.limits.target_guard.0,
             target_read: config.limits.target_read.0,
             body: config.limits.body.0,
-            json_depth: config.limits.json_depth,
+            json_depth: config.limits.json_depth.0,
         },
-        public: config.listen.public_url.as_deref().map(public_authority).transpose()?,
+        public: config.listen.public_url.as_ref().map(|url| url.authority().clone()),
+        public_url: config.listen.public_url.as_ref().map(|url| url.as_str().to_owned()),
         known,
-    })
+    }
+}
+
+/// The file of a schema that is named with its path; nothing for one that ships.
+pub fn schema_file(name: &str, folder: &Path) -> Option<PathBuf> {
+    let is_path = name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|e| e == "json");
+    is_path.then(|| folder.join(name))
 }
 
 /// Loads a schema by the name under which it ships, or by its path.
 pub fn schema(name: &str, folder: &Path) -> Result<Schema, BuildError> {
-    let is_path = name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|e| e == "json");
-    let text = if is_path {
-        std::fs::read(folder.join(name))
-            .map_err(|source| BuildError::Unreadable { path: name.to_owned(), source })?
+    let text = if let Some(file) = schema_file(name, folder) {
+        std::fs::read(file).map_err(|source| BuildError::Unreadable { path: name.to_owned(), source })?
     } else {
         let unknown = || BuildError::UnknownSchema {
             name: name.to_owned(),
@@ -174,29 +202,9 @@ fn guarded(guard: &config::Guard, folder: &Path) -> Result<Guarded, BuildError> 
     Ok(Guarded { schema, routes, required_headers })
 }
 
-fn no_overlap(guards: &[Guarded]) -> Result<(), BuildError> {
-    for (index, first) in guards.iter().enumerate() {
-        for second in guards.iter().skip(index + 1) {
-            let same =
-                first.routes.iter().find(|a| second.routes.iter().any(|b| a.template() == b.template()));
-            if let Some(same) = same {
-                return Err(BuildError::Overlap {
-                    first: first.schema.name().to_owned(),
-                    second: second.schema.name().to_owned(),
-                    path: same.template().as_str().to_owned(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn offered_in(guard: &Guarded, cloud: Cloud) -> Result<(), BuildError> {
+fn not_offered(guard: &Guarded, cloud: Cloud) -> Option<BuildError> {
     let offered = &guard.schema.guard().clouds;
-    if offered.contains(&cloud) {
-        return Ok(());
-    }
-    Err(BuildError::Cloud {
+    (!offered.contains(&cloud)).then(|| BuildError::Cloud {
         guard: guard.schema.name().to_owned(),
         cloud: cloud.name(),
         offered: offered.iter().map(|cloud| cloud.name()).collect::<Vec<_>>().join(", "),
@@ -204,15 +212,10 @@ fn offered_in(guard: &Guarded, cloud: Cloud) -> Result<(), BuildError> {
 }
 
 /// A read; its keys have the patterns of the guard with the same template, else that of a safe identifier.
-fn read(written: &config::Route, guards: &[Guarded]) -> Result<Arc<Route>, BuildError> {
+fn read(written: &config::Route, guards: &[(String, Guarded)]) -> Result<Arc<Route>, BuildError> {
     let template = PathTemplate::parse(&written.path).map_err(|e| BuildError::Route(e.to_string()))?;
-    if written.methods.is_empty() {
-        return Err(BuildError::Route(format!(
-            "'{}' has no method; what can be configured is GET",
-            written.path
-        )));
-    }
-    let guard = guards.iter().find(|guard| guard.routes.iter().any(|r| *r.template() == template));
+    let guard = guards.iter().map(|(_, guard)| guard);
+    let guard = guard.into_iter().find(|guard| guard.routes.iter().any(|r| *r.template() == template));
     let versions = guard.map_or(GraphVersion::ALL.to_vec(), |guard| guard.schema.guard().versions.clone());
     let pattern = |name: &str| {
         guard.and_then(|guard| guard.schema.guard().keys.get(name)).map(|key| key.pattern.clone())
@@ -228,13 +231,4 @@ fn route(
     let safe =
         KeyPattern::parse(KeyPattern::SAFE_IDENTIFIER).map_err(|e| BuildError::Route(e.to_string()))?;
     Ok(Arc::new(Route::new(template, versions, |name| pattern(name).unwrap_or_else(|| safe.clone()))))
-}
-
-/// The authority of `listen.public_url`.
-fn public_authority(url: &str) -> Result<Authority, BuildError> {
-    let wrong = || BuildError::PublicUrl(url.to_owned());
-    let parts = url.parse::<Uri>().map_err(|_| wrong())?.into_parts();
-    let http = parts.scheme.is_some_and(|scheme| ["https", "http"].contains(&scheme.as_str()));
-    let bare = parts.path_and_query.is_none_or(|path| path == "/");
-    parts.authority.filter(|authority| http && bare && !authority.as_str().contains('@')).ok_or_else(wrong)
 }

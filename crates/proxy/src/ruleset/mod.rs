@@ -7,6 +7,7 @@ mod admit;
 pub mod build;
 mod headers;
 mod media_type;
+mod reach;
 mod shipped;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub struct Ruleset {
     reads: Vec<Arc<Route>>,
     limits: Limits,
     public: Option<Authority>,
+    public_url: Option<String>,
     /// All routes as words, for those who look for one.
     known: Arc<[String]>,
 }
@@ -109,6 +111,11 @@ impl Ruleset {
     /// The authority that callers must name, where `listen.public_url` is set.
     pub fn public_authority(&self) -> Option<&str> {
         self.public.as_ref().map(Authority::as_str)
+    }
+
+    /// The base URL that callers use, where `listen.public_url` is set; without a slash at its end.
+    pub fn public_url(&self) -> Option<&str> {
+        self.public_url.as_deref()
     }
 
     /// The guard and the resource that a path names.

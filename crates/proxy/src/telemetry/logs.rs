@@ -4,6 +4,7 @@
 
 use std::io::{self, IsTerminal};
 
+use anstream::{AutoStream, ColorChoice};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -33,7 +34,10 @@ pub fn start(format: LogFormat, filter: Option<&str>) -> Result<Log, ParseError>
     let human = format == LogFormat::Human || (format == LogFormat::Auto && terminal);
     // A second log in one process (the tests of this crate) is no reason to fail.
     _ = if human {
-        builder.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none()).with_target(false).try_init()
+        builder
+            .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
+            .with_target(false)
+            .try_init()
     } else {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     };

@@ -36,6 +36,7 @@ pub struct Instruments {
     closed: Counter<u64>,
     accept_errors: Counter<u64>,
     throttled: Counter<u64>,
+    reloads: Counter<u64>,
 }
 
 /// What one worker counts with.
@@ -139,8 +140,14 @@ impl Instruments {
                 "{response}",
                 "Answers of Graph with 429 or 503, which pass on.",
             ),
+            reloads: counter("patchgate.ruleset.reloads", "{reload}", "Reloads by what came of them."),
             meter,
         }
+    }
+
+    /// The configuration was read again, and taken or refused.
+    pub fn reloaded(&self, taken: bool) {
+        self.reloads.add(1, &[KeyValue::new("outcome", if taken { "taken" } else { "refused" })]);
     }
 
     /// For one worker.

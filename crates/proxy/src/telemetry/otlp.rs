@@ -5,7 +5,9 @@
 
 use std::thread;
 
-use opentelemetry_otlp::{ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{
+    ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
@@ -25,11 +27,14 @@ pub enum TelemetryError {
         /// What it could say.
         expected: &'static str,
     },
-    /// The exporter cannot be made; over HTTP not even for a cleartext endpoint, where no certificate can be trusted.
+    /// The exporter cannot be made.
     #[error(
-        "telemetry.otlp: the exporter cannot be set up: {0}; if this machine has no CA certificates, install them or use the protocol 'grpc'"
+        "telemetry.otlp: the exporter cannot be set up: {0}; an https collector needs this machine's CA certificates (the package is often called ca-certificates)"
     )]
     Exporter(#[from] ExporterBuildError),
+    /// The client for a cleartext collector cannot be made.
+    #[error("telemetry.otlp: the exporter cannot be set up: {0}")]
+    Client(#[from] reqwest::Error),
     /// The thread of the exporter does not start.
     #[error("telemetry: cannot start the exporter's thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -65,6 +70,10 @@ impl Route {
         Ok(match self.protocol {
             OtlpProtocol::Http => {
                 let builder = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
+                let builder = match self.cleartext_client()? {
+                    Some(client) => builder.with_http_client(client),
+                    None => builder,
+                };
                 self.to(builder).build()?
             }
             OtlpProtocol::Grpc => {
@@ -80,6 +89,10 @@ impl Route {
         Ok(match self.protocol {
             OtlpProtocol::Http => {
                 let builder = MetricExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
+                let builder = match self.cleartext_client()? {
+                    Some(client) => builder.with_http_client(client),
+                    None => builder,
+                };
                 self.to(builder).build()?
             }
             OtlpProtocol::Grpc => {
@@ -88,6 +101,19 @@ impl Route {
                 self.to(MetricExporter::builder().with_tonic()).build()?
             }
         })
+    }
+
+    /// The client for a collector that is spoken to in cleartext. The exporter's own loads the platform's certificates
+    /// before it knows whether it needs them, and fails on a machine that has none.
+    fn cleartext_client(&self) -> Result<Option<reqwest::blocking::Client>, TelemetryError> {
+        let variable = variables::endpoint(self.signal).map(|(_, url)| url);
+        let is_cleartext =
+            self.endpoint.as_ref().or(variable.as_ref()).is_some_and(|url| url.starts_with("http://"));
+        if !is_cleartext {
+            return Ok(None);
+        }
+        let client = reqwest::blocking::Client::builder().timeout(variables::timeout(self.signal));
+        Ok(Some(client.tls_certs_only([]).build()?))
     }
 
     fn to<B: WithExportConfig>(&self, builder: B) -> B {

@@ -2,6 +2,7 @@
 //! own default in place of a value that it does not know.
 
 use std::env;
+use std::time::Duration;
 
 use http::Uri;
 
@@ -103,6 +104,12 @@ pub(super) fn endpoint(signal: Signal) -> Option<Variable> {
 /// How a signal is sent.
 pub(super) fn protocol(signal: Signal) -> Option<Variable> {
     signal.find(&PROTOCOL)
+}
+
+/// How long an attempt to send may take; the SDK's own default where nobody says.
+pub(super) fn timeout(signal: Signal) -> Duration {
+    let given = signal.find(&TIMEOUT).and_then(|(_, value)| value.parse().ok());
+    given.map_or(opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT, Duration::from_millis)
 }
 
 /// Refuses what the SDK would not understand.

@@ -19,12 +19,10 @@ pub struct Origin {
 #[derive(Debug, thiserror::Error)]
 pub enum OriginError {
     /// It is not a base URL.
-    #[error("upstream.url: '{0}' is not a base URL such as 'https://graph.microsoft.com': {1}")]
+    #[error("'{0}' is not a base URL: {1}")]
     NotABase(String, &'static str),
     /// It is cleartext to another machine.
-    #[error(
-        "upstream.url: '{0}' is cleartext to an address that is not loopback, and tokens would be readable on the way; use https, or set upstream.insecure = true"
-    )]
+    #[error("'{0}' is cleartext to an address that is not loopback, and tokens would be readable on the way")]
     Cleartext(String),
 }
 

@@ -7,11 +7,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::reason;
+
 /// Why nothing can be trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
     /// The named file cannot be used.
-    #[error("upstream.roots: cannot read certificates from '{}': {reason}", path.display())]
+    #[error("cannot read certificates from '{}': {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -20,7 +22,7 @@ pub enum RootsError {
     },
     /// The platform has none.
     #[error(
-        "upstream: this machine's certificate store is empty, so no https upstream can be trusted; install the platform's CA certificates or name a PEM file in upstream.roots{0}"
+        "this machine's certificate store is empty, so no https upstream can be trusted{0}; install the platform's CA certificates (the package is often called ca-certificates), or name a PEM file in upstream.roots"
     )]
     Empty(String),
     /// The provider does not have the protocol versions.
@@ -45,7 +47,8 @@ pub fn client_config(file: Option<&Path>) -> Result<Arc<ClientConfig>, RootsErro
 fn from_file(file: &Path) -> Result<RootCertStore, RootsError> {
     let wrong = |reason: String| RootsError::File { path: file.to_owned(), reason };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|e| wrong(e.to_string()))? {
+    let text = std::fs::read(file).map_err(|e| wrong(reason::of(&e)))?;
+    for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|e| wrong(e.to_string()))?;
         roots.add(certificate).map_err(|e| wrong(e.to_string()))?;
     }
@@ -61,7 +64,11 @@ fn from_platform() -> Result<RootCertStore, RootsError> {
         tracing::debug!(ignored, "certificates of the platform that cannot be used");
     }
     if roots.is_empty() {
-        let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+        let why = found
+            .errors
+            .first()
+            .map(|error| format!(" ({})", reason::plain(&error.to_string())))
+            .unwrap_or_default();
         return Err(RootsError::Empty(why));
     }
     Ok(roots)

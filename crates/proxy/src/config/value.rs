@@ -1,0 +1,321 @@
+//! What a value can be: read from text whatever it was written in, and written again to be shown.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use http::Uri;
+use http::uri::Authority;
+use patchgate_model::Cloud;
+use patchgate_model::suggest::nearest;
+
+use super::{LogFormat, LogRequests, OtlpProtocol};
+
+/// What a value is in TOML. In a variable or a flag each is text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// An integer.
+    Integer,
+    /// A boolean.
+    Boolean,
+}
+
+/// A value of one key.
+pub(super) trait Value: Sized {
+    /// What it is in TOML.
+    const KIND: Kind;
+
+    /// What is accepted, as words.
+    fn form() -> String;
+
+    /// Reads it; or says what is wrong, without saying the text again.
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// The text that would be read as this value, safe to be shown; nothing where there is none.
+    fn written(&self) -> Option<String>;
+}
+
+impl<T: Value> Value for Option<T> {
+    const KIND: Kind = T::KIND;
+
+    fn form() -> String {
+        T::form()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        T::parse(text).map(Some)
+    }
+
+    fn written(&self) -> Option<String> {
+        self.as_ref().and_then(T::written)
+    }
+}
+
+impl Value for bool {
+    const KIND: Kind = Kind::Boolean;
+
+    fn form() -> String {
+        "true or false".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "this is neither true nor false".to_owned())
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Value for SocketAddr {
+    const KIND: Kind = Kind::Text;
+
+    fn form() -> String {
+        "an IP address and a port, such as \"127.0.0.1:4080\" or \"[::1]:4080\"".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| {
+            if text.starts_with("localhost:") {
+                "a name is no IP address".to_owned()
+            } else if text.parse::<std::net::IpAddr>().is_ok() {
+                "a port is missing".to_owned()
+            } else {
+                "this is not an IP address and a port".to_owned()
+            }
+        })
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Value for PathBuf {
+    const KIND: Kind = Kind::Text;
+
+    fn form() -> String {
+        "the path of a file, relative to the folder of the configuration".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(Self::from(text)) }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.display().to_string())
+    }
+}
+
+/// A URL. What stands before `@` in it may be a password: it is in no output, whoever prints this.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url(String);
+
+impl Url {
+    /// The whole of it, for the one who connects.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_once("//") {
+            Some((scheme, rest)) => {
+                let end = rest.find('/').unwrap_or(rest.len());
+                let (authority, path) = rest.split_at(end);
+                let masked = authority.rsplit_once('@').map(|(_, host)| format!("***@{host}"));
+                write!(f, "{scheme}//{}{path}", masked.as_deref().unwrap_or(authority))
+            }
+            None => f.write_str("***"),
+        }
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Url({self})")
+    }
+}
+
+impl Value for Url {
+    const KIND: Kind = Kind::Text;
+
+    fn form() -> String {
+        "a URL, such as \"https://host\" or \"https://host:port\"".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let uri = text.parse::<Uri>().map_err(|_| "this is not a URL".to_owned())?;
+        let known = uri.scheme_str().is_some_and(|scheme| ["https", "http"].contains(&scheme));
+        if !known {
+            return Err("it does not begin with https:// or http://".to_owned());
+        }
+        match uri.authority() {
+            Some(authority) if !authority.host().is_empty() => {
+                if has_port_or_none(authority) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(NO_PORT.to_owned())
+                }
+            }
+            _ => Err("it has no host".to_owned()),
+        }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+/// A text in which nothing stands between `//` and `@`; as many bytes as before, so that places in it stay.
+pub(super) fn masked(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut from = 0;
+    while let Some(start) = text.get(from..).and_then(|rest| rest.find("//")).map(|at| from + at + 2) {
+        let rest = text.get(start..).unwrap_or_default();
+        let end = rest.find(|c: char| c.is_whitespace() || "/\"'<>".contains(c)).unwrap_or(rest.len());
+        if let Some(at) = rest.get(..end).and_then(|authority| authority.rfind('@')) {
+            bytes.iter_mut().skip(start).take(at).for_each(|byte| *byte = b'*');
+        }
+        from = start;
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+const NO_PORT: &str = "its port is not a number from 1 to 65535";
+
+/// Whether what stands behind the host is a port, or nothing.
+fn has_port_or_none(authority: &Authority) -> bool {
+    let behind_name = authority.as_str().rsplit('@').next().unwrap_or_default();
+    behind_name == authority.host() || authority.port_u16().is_some_and(|port| port != 0)
+}
+
+/// The URL that callers use: a scheme and an authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    text: String,
+    authority: Authority,
+}
+
+impl PublicUrl {
+    /// The URL, without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        self.text.trim_end_matches('/')
+    }
+
+    /// The authority that callers must name.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+}
+
+impl Value for PublicUrl {
+    const KIND: Kind = Kind::Text;
+
+    fn form() -> String {
+        "\"https://host\" or \"https://host:port\", without a path".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| Err(why.to_owned());
+        let Ok(uri) = text.parse::<Uri>() else { return wrong("this is not a URL") };
+        let parts = uri.into_parts();
+        if !parts.scheme.is_some_and(|scheme| ["https", "http"].contains(&scheme.as_str())) {
+            return wrong("it does not begin with https:// or http://");
+        }
+        if parts.path_and_query.is_some_and(|path| path != "/") {
+            return wrong("it has a path");
+        }
+        match parts.authority {
+            Some(authority) if authority.as_str().contains('@') => wrong("it has a user name"),
+            Some(authority) if authority.host().is_empty() => wrong("it has no host"),
+            Some(authority) if !has_port_or_none(&authority) => wrong(NO_PORT),
+            Some(authority) => Ok(Self { text: text.to_owned(), authority }),
+            None => wrong("it has no host"),
+        }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.text.clone())
+    }
+}
+
+/// One of a few names.
+trait Choice: Copy + PartialEq + 'static {
+    const ALL: &'static [(&'static str, Self)];
+}
+
+impl Choice for Cloud {
+    const ALL: &'static [(&'static str, Self)] = &[
+        (Self::Global.name(), Self::Global),
+        (Self::UsGovL4.name(), Self::UsGovL4),
+        (Self::UsGovL5.name(), Self::UsGovL5),
+        (Self::China.name(), Self::China),
+    ];
+}
+
+impl Choice for OtlpProtocol {
+    const ALL: &'static [(&'static str, Self)] = &[("http/protobuf", Self::Http), ("grpc", Self::Grpc)];
+}
+
+impl Choice for LogFormat {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("human", Self::Human), ("json", Self::Json)];
+}
+
+impl Choice for LogRequests {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("refused", Self::Refused), ("all", Self::All), ("off", Self::Off)];
+}
+
+impl<C: Choice> Value for C {
+    const KIND: Kind = Kind::Text;
+
+    fn form() -> String {
+        let names: Vec<String> = C::ALL.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        match names.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, before)) => format!("{} or {last}", before.join(", ")),
+            None => String::new(),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Some((_, value)) = C::ALL.iter().find(|(name, _)| *name == text) {
+            return Ok(*value);
+        }
+        let near = nearest(text, C::ALL.iter().map(|(name, _)| *name));
+        let near = near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+        Err(format!("this is none of the names that are known{near}"))
+    }
+
+    fn written(&self) -> Option<String> {
+        C::ALL.iter().find(|(_, value)| value == self).map(|(name, _)| (*name).to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        for (text, shown) in [
+            ("https://user:pass@host/a@b", "https://*********@host/a@b"),
+            ("a = \"http://é@h\" # //x@y", "a = \"http://**@h\" # //*@y"),
+            ("https://host/users/a@b", "https://host/users/a@b"),
+            ("//", "//"),
+        ] {
+            assert_eq!(masked(text), shown);
+            assert_eq!(masked(text).len(), text.len());
+        }
+        let url = Url::parse("https://user:pass@host").unwrap();
+        assert_eq!(url.to_string(), "https://***@host");
+        for said in [format!("{url}"), format!("{url:?}"), url.written().unwrap()] {
+            assert!(!said.contains("pass") && !said.contains("user"), "{said}");
+        }
+    }
+}

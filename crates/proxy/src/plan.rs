@@ -1,0 +1,120 @@
+//! A configuration, found to be whole: all that can be known of it before anything is opened.
+//!
+//! `config check`, the start and each reload make a plan; what it accepts, a start fails on only because of the machine: a
+//! port in use, a store without certificates.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use patchgate_model::Generation;
+use rustls::ClientConfig;
+
+use crate::config::{Config, Draft, Fault, Faults, Loaded};
+use crate::listen::HEAD_BYTES;
+use crate::ruleset::Ruleset;
+use crate::ruleset::build::{self, BuildError, BuildErrors};
+use crate::upstream::Origin;
+use crate::upstream::origin::OriginError;
+use crate::upstream::roots;
+
+/// What a configuration comes to.
+#[derive(Debug)]
+pub struct Plan {
+    /// The configuration.
+    pub loaded: Loaded,
+    /// Its rules.
+    pub rules: Ruleset,
+    /// The upstream; nothing means the embedded one.
+    pub origin: Option<Origin>,
+    /// The trust in the certificates of `upstream.roots`, where it is needed and set.
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+impl Plan {
+    /// Finds out what a configuration means, or all that is wrong with it. Reads the schemas and certificates it names.
+    pub fn of(draft: Draft, generation: Generation) -> Result<Self, Faults> {
+        let Draft { loaded, mut faults } = draft;
+        let readable = faults.is_empty();
+        let config = &loaded.config;
+        let rules = build::build(config, generation).map_err(|BuildErrors(errors)| {
+            // A guard that could not be read is none, and that has been said.
+            let errors = errors.iter().filter(|(_, error)| readable || !matches!(error, BuildError::NoGuard));
+            faults.extend(errors.map(|(key, error)| {
+                let fault = loaded.fault(key, error.to_string());
+                error.help().into_iter().fold(fault, Fault::help)
+            }));
+        });
+        let origin = origin(config).map_err(|error| {
+            let fault = loaded.fault("upstream.url", error.to_string());
+            faults.push(match error {
+                OriginError::Cleartext(_) => fault.help("use https, or set upstream.insecure = true"),
+                OriginError::NotABase(..) => {
+                    fault.help("expected a base URL, such as \"https://graph.microsoft.com\"")
+                }
+            });
+        });
+        faults.extend(impossible(config).into_iter().map(|(key, why)| loaded.fault(key, why)));
+        let uses_tls = matches!(&origin, Ok(Some(origin)) if origin.tls().is_some());
+        let file = roots_file(config);
+        // A file that is named is looked at, needed or not: it would be the first surprise of the next change.
+        let tls = file.map(|file| roots::client_config(Some(&file))).transpose().map_err(|error| {
+            let fault = loaded.fault("upstream.roots", error.to_string());
+            faults.push(
+                fault.help("name a PEM file with the certificates of those who may vouch for the upstream"),
+            );
+        });
+        match (rules, origin, tls) {
+            (Ok(rules), Ok(origin), Ok(tls)) if faults.is_empty() => {
+                Ok(Self { rules, origin, tls: tls.filter(|_| uses_tls), loaded })
+            }
+            _ => Err(Faults::of(loaded.document, faults)),
+        }
+    }
+}
+
+/// Numbers that cannot be kept, or not together; each with its key.
+fn impossible(config: &Config) -> Vec<(&'static str, String)> {
+    let (limits, timeouts) = (&config.limits, &config.timeouts);
+    let mut found = Vec::new();
+    let head = limits.header_bytes.0.saturating_add(limits.target_guard.0.max(limits.target_read.0));
+    if head > HEAD_BYTES {
+        found.push((
+            "limits.header_bytes",
+            format!(
+                "with the longest target (limits.target_read, limits.target_guard) a head could have {head} bytes, more than \
+                 the {HEAD_BYTES} that the HTTP parser takes"
+            ),
+        ));
+    }
+    let (drain, delay) = (timeouts.drain.0, timeouts.drain_delay.0);
+    if drain <= delay {
+        found.push((
+            "timeouts.drain",
+            format!("{drain:?} is not longer than timeouts.drain_delay, {delay:?}, which is a part of it"),
+        ));
+    }
+    found
+}
+
+/// The files that a configuration names, itself included.
+pub fn files(loaded: &Loaded) -> Vec<PathBuf> {
+    let config = &loaded.config;
+    let mut files: Vec<PathBuf> = loaded.document.iter().map(|document| document.path.clone()).collect();
+    files.extend(config.guards.iter().filter_map(|guard| build::schema_file(&guard.schema, &config.folder)));
+    files.extend(roots_file(config));
+    files
+}
+
+/// The file of `upstream.roots`.
+pub fn roots_file(config: &Config) -> Option<PathBuf> {
+    config.upstream.roots.as_ref().map(|file| config.folder.join(file))
+}
+
+fn origin(config: &Config) -> Result<Option<Origin>, OriginError> {
+    let upstream = &config.upstream;
+    match (upstream.cloud, &upstream.url) {
+        (Some(cloud), _) => Origin::of_cloud(cloud).map(Some),
+        (None, Some(url)) => Origin::parse(url.expose(), upstream.insecure).map(Some),
+        (None, None) => Ok(None),
+    }
+}
