@@ -43,7 +43,7 @@ enum Command {
     Emulate(emulate::Args),
     /// Say what the gateway would decide on a body, offline.
     Check(check::Args),
-    /// Derive a schema from a documentation page, or show one.
+    /// Derive a schema from a documentation page; show one, compare two.
     Schema(schema::Args),
 }
 

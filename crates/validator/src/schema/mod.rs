@@ -1,6 +1,8 @@
 //! A schema: loaded, linted and self-tested, or not at all.
 
 mod compile;
+pub mod describe;
+pub mod diff;
 mod guard;
 mod lint;
 mod selftest;
@@ -9,13 +11,15 @@ pub(crate) mod shape;
 use jsonschema::Validator;
 use patchgate_model::Violation;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 pub use guard::{Guard, Key};
+pub(crate) use guard::{id_of, is_name, name_in};
 
+use crate::digest::sha256;
 use crate::document::{Document, Strict};
 use crate::json;
 use crate::violations;
+use describe::Source;
 use shape::Shape;
 
 /// How deep a schema document may be nested.
@@ -27,22 +31,12 @@ pub struct Schema {
     name: String,
     title: String,
     digest: String,
-    date: Option<String>,
+    source: Source,
     guard: Guard,
     shape: Shape,
     validator: Validator<Strict>,
+    document: Value,
     examples: Vec<Value>,
-}
-
-/// A field of a schema, for people.
-#[derive(Debug)]
-pub struct FieldInfo<'s> {
-    /// Its name.
-    pub name: &'s str,
-    /// Its type, such as `a string or null`.
-    pub kind: String,
-    /// The documented values of an enum.
-    pub values: &'s [String],
 }
 
 /// Why a schema was not accepted.
@@ -85,12 +79,13 @@ impl Schema {
         let schema = Self {
             title: text_of("/title").unwrap_or_else(|| name.clone()),
             name,
-            digest: hex(&Sha256::digest(text)),
-            date: text_of("/x-source/date"),
+            digest: sha256(text),
+            source: describe::source(&value)?,
             guard: guard::read(&value)?,
             shape: Shape::read(&value),
             validator: compile::compile(&value)?,
             examples: value.get("examples").and_then(Value::as_array).cloned().unwrap_or_default(),
+            document: value,
         };
         selftest::run(&schema)?;
         Ok(schema)
@@ -113,12 +108,22 @@ impl Schema {
 
     /// The date of the page it was derived from (ISO 8601), if it was derived and the page has one.
     pub fn date(&self) -> Option<&str> {
-        self.date.as_deref()
+        self.source.date.as_deref()
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// What it says about the resource.
     pub fn guard(&self) -> &Guard {
         &self.guard
+    }
+
+    /// The whole schema, as it was written.
+    pub fn document(&self) -> &Value {
+        &self.document
     }
 
     /// Edits that pass, as the page shows them.
@@ -134,15 +139,6 @@ impl Schema {
     /// The names of all fields, in the order of the schema.
     pub fn field_names(&self) -> impl Iterator<Item = &str> {
         self.shape.fields().iter().map(|(name, _)| name.as_str())
-    }
-
-    /// The fields, described for people.
-    pub fn fields(&self) -> impl Iterator<Item = FieldInfo<'_>> {
-        self.shape.fields().iter().map(|(name, shape)| FieldInfo {
-            name,
-            kind: shape.described(),
-            values: shape.items().unwrap_or(shape).documented_values(),
-        })
     }
 
     pub(crate) fn shape(&self) -> &Shape {
@@ -170,13 +166,4 @@ pub(crate) fn validate_example(schema: &Value, example: &Value) -> Result<(), Ve
         .map(|v| format!("{} at '{}'", v.code().as_str(), v.target))
         .collect();
     if said.is_empty() { Ok(()) } else { Err(said) }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string does not fail.
-        _ = write!(text, "{byte:02x}");
-        text
-    })
 }
