@@ -102,9 +102,11 @@ pub(super) fn read(schema: &Value) -> Result<Guard, SchemaError> {
         .collect::<Result<_, _>>()?;
     let mut keys = BTreeMap::new();
     for (name, key) in written.keys {
-        let pattern = KeyPattern::parse(&key.pattern).map_err(|e| wrong("keys", e.to_string()))?;
+        let at = format!("keys/{}", super::escape(&name));
+        let pattern = KeyPattern::parse(&key.pattern)
+            .map_err(|error| wrong(&format!("{at}/pattern"), error.to_string()))?;
         if !pattern.matches(&key.example) {
-            return Err(wrong("keys", format!("the example of '{name}' does not match its pattern")));
+            return Err(wrong(&format!("{at}/example"), "the example does not match the pattern".to_owned()));
         }
         keys.insert(name, Key { pattern, example: key.example });
     }

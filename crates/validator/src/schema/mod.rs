@@ -5,8 +5,12 @@ pub mod describe;
 pub mod diff;
 mod guard;
 mod lint;
+mod place;
+mod refs;
 mod selftest;
 pub(crate) mod shape;
+
+use std::fmt;
 
 use jsonschema::Validator;
 use patchgate_model::Violation;
@@ -46,49 +50,89 @@ pub enum SchemaError {
     #[error("{0}")]
     NotJson(String),
     /// Something in it is not what a schema of a guard may have.
-    #[error("at '{pointer}': {problem}")]
+    #[error("at '{pointer}'{place}: {problem}")]
     Lint {
         /// Where: a JSON Pointer into the schema.
         pointer: String,
+        /// Where in its text.
+        place: Place,
         /// What is wrong, and what is accepted.
         problem: String,
     },
     /// The validator does not take it.
-    #[error("it does not compile: {0}")]
-    Compile(String),
+    #[error("at '{pointer}': it does not compile: {problem}")]
+    Compile {
+        /// Where: a JSON Pointer into the schema, its references in place.
+        pointer: String,
+        /// What the validator says.
+        problem: String,
+    },
     /// It accepts what each guard must refuse, or refuses its own examples.
     #[error("self-test: {0}")]
     SelfTest(String),
 }
 
+/// A place in a schema's text; both are 0 where there is no text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 { Ok(()) } else { write!(f, " (line {}, column {})", self.line, self.column) }
+    }
+}
+
 impl SchemaError {
     fn lint(pointer: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Lint { pointer: pointer.into(), problem: problem.into() }
+        Self::Lint { pointer: pointer.into(), place: Place::default(), problem: problem.into() }
+    }
+
+    /// The same, with its place in the text that was read.
+    fn placed(self, text: &[u8]) -> Self {
+        match (self, std::str::from_utf8(text)) {
+            (Self::Lint { pointer, problem, .. }, Ok(text)) => {
+                let (line, column) = place::of(text, &pointer);
+                Self::Lint { pointer, place: Place { line, column }, problem }
+            }
+            (other, _) => other,
+        }
     }
 }
 
 impl Schema {
-    /// Loads a schema from its text: strict JSON, lint, compile, self-test.
+    /// Loads a schema from its text: strict JSON, lint, references, compile, self-test.
     pub fn load(text: &[u8]) -> Result<Self, SchemaError> {
         let document = json::parse(text, SCHEMA_DEPTH)
             .map_err(|v| SchemaError::NotJson(v.message().replace("the body", "the schema")))?;
-        let value = document.value();
-        lint::check(&value)?;
-        let name = guard::name(&value)?;
-        let text_of = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let schema = Self {
-            title: text_of("/title").unwrap_or_else(|| name.clone()),
-            name,
-            digest: sha256(text),
-            source: describe::source(&value)?,
-            guard: guard::read(&value)?,
-            shape: Shape::read(&value),
-            validator: compile::compile(&value)?,
-            examples: value.get("examples").and_then(Value::as_array).cloned().unwrap_or_default(),
-            document: value,
-        };
+        let written = document.value();
+        let schema = lint::check(&written)
+            .and_then(|()| refs::in_place(&written))
+            .and_then(|whole| Self::prepare(whole, text))
+            .map_err(|error| error.placed(text))?;
         selftest::run(&schema)?;
         Ok(schema)
+    }
+
+    /// Makes a schema of a document without references.
+    fn prepare(document: Value, text: &[u8]) -> Result<Self, SchemaError> {
+        let name = guard::name(&document)?;
+        let title = document.get("title").and_then(Value::as_str).map(str::to_owned);
+        Ok(Self {
+            title: title.unwrap_or_else(|| name.clone()),
+            name,
+            digest: sha256(text),
+            source: describe::source(&document)?,
+            guard: guard::read(&document)?,
+            shape: Shape::read(&document),
+            validator: compile::compile(&document)?,
+            examples: document.get("examples").and_then(Value::as_array).cloned().unwrap_or_default(),
+            document,
+        })
     }
 
     /// The guard's name: the end of `$id`.
@@ -121,7 +165,7 @@ impl Schema {
         &self.guard
     }
 
-    /// The whole schema, as it was written.
+    /// The whole schema, what its references lead to in their place.
     pub fn document(&self) -> &Value {
         &self.document
     }
@@ -166,4 +210,9 @@ pub(crate) fn validate_example(schema: &Value, example: &Value) -> Result<(), Ve
         .map(|v| format!("{} at '{}'", v.code().as_str(), v.target))
         .collect();
     if said.is_empty() { Ok(()) } else { Err(said) }
+}
+
+/// A name as a segment of a JSON Pointer (RFC 6901).
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }

@@ -8,6 +8,7 @@ use patchgate_validator::derive::{DERIVER, DeriveError, Derived, MAX_PAGE, Reaso
 use serde_json::{Value, json};
 
 mod any_page;
+mod overlay;
 mod rows;
 
 use rows::{BASE, LIST, OWNER, PATCH, REFUSED, REQUEST, ROWS, SAME};

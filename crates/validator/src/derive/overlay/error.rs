@@ -36,9 +36,9 @@ pub enum Problem {
         /// The other entry, counted from 0.
         first: usize,
     },
-    /// The schema has no properties.
-    #[error("the schema has no properties")]
-    NoProperties,
+    /// Every property is removed.
+    #[error("no property is left to change")]
+    NothingLeft,
     /// The schema has no such property.
     #[error("the page has no such property")]
     UnknownProperty {

@@ -172,11 +172,14 @@ pub fn apply(schema: &Value, overlay: &Overlay) -> Result<Value, Vec<OverlayErro
         }
         seen.extend(subjects.into_iter().map(|subject| ((entry.property.clone(), subject), index)));
         let result = properties_of(&mut corrected)
-            .ok_or(("property", Problem::NoProperties))
+            .ok_or(("property", Problem::NothingLeft))
             .and_then(|properties| correct(properties, entry, schema));
         if let Err((member, problem)) = result {
             errors.push(fail(member, problem));
         }
+    }
+    if errors.is_empty() && properties_of(&mut corrected).is_none_or(|properties| properties.is_empty()) {
+        errors.push(OverlayError { entry: None, member: "", problem: Problem::NothingLeft });
     }
     if !errors.is_empty() {
         return Err(errors);
@@ -274,7 +277,14 @@ fn correct(properties: &mut Map<String, Value>, entry: &Entry, schema: &Value) -
     if after == *before {
         return Err(("do", Problem::ChangesNothing));
     }
-    may_loosen(entry, &diff::of_property(name, before, &after))?;
+    let changes = diff::of_property(name, before, &after);
+    // Where every value is listed, what bounded the others before is no limit any more.
+    let listed = |at: &str| {
+        let schema = if at.ends_with("[]") { after.get("items") } else { Some(&after) };
+        schema.is_some_and(|schema| schema.get("enum").is_some())
+    };
+    let free: Vec<_> = changes.into_iter().filter(|change| !listed(&change.at)).collect();
+    may_loosen(entry, &free)?;
     properties.insert(name.clone(), after);
     Ok(())
 }
