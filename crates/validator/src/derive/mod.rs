@@ -25,6 +25,7 @@ use markdown::Place;
 use overlay::{Overlay, OverlayError};
 
 use crate::digest::sha256;
+use crate::schema;
 
 /// The version of the deriver, in the provenance of each schema: it counts the changes to what the same page gives.
 pub const DERIVER: &str = "1";
@@ -136,6 +137,9 @@ impl Unproven {
 /// Reads a page: a call for each step.
 fn read(name: &str, bytes: &[u8], told: &Told) -> Result<Unproven, DeriveError> {
     let mut notes = Vec::new();
+    if !schema::is_name(name) {
+        return Err(DeriveError::new(Reason::GuardName, Place::START, name, "letters, digits and - _ ."));
+    }
     let text = text(bytes)?;
     let markdown = markdown::read(text);
     let page = page::read(&markdown, &mut notes)?;

@@ -132,8 +132,9 @@ pub struct Correction {
 pub(super) fn source(schema: &Value) -> Result<Source, SchemaError> {
     match schema.get("x-source") {
         None => Ok(Source::default()),
-        Some(written) => serde_json::from_value(written.clone())
-            .map_err(|error| SchemaError::lint("/x-source", error.to_string())),
+        Some(written) => {
+            serde_json::from_value(written.clone()).map_err(|error| SchemaError::said("/x-source", &error))
+        }
     }
 }
 

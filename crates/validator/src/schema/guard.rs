@@ -93,7 +93,7 @@ pub(super) fn read(schema: &Value) -> Result<Guard, SchemaError> {
     let wrong = |member: &str, problem: String| SchemaError::lint(format!("/x-guard/{member}"), problem);
     let written = schema.get("x-guard").cloned().unwrap_or_default();
     let written: Written =
-        serde_json::from_value(written).map_err(|error| SchemaError::lint("/x-guard", error.to_string()))?;
+        serde_json::from_value(written).map_err(|error| SchemaError::said("/x-guard", &error))?;
     let Patch::Patch = written.method;
     let paths: Vec<PathTemplate> = written
         .paths

@@ -92,6 +92,11 @@ impl SchemaError {
         Self::Lint { pointer: pointer.into(), place: Place::default(), problem: problem.into() }
     }
 
+    /// What a library says of a value, which it may quote as it stands.
+    fn said(pointer: &str, error: &dyn std::error::Error) -> Self {
+        Self::lint(pointer, error.to_string().replace(char::is_control, "?"))
+    }
+
     /// The same, with its place in the text that was read.
     fn placed(self, text: &[u8]) -> Self {
         match (self, std::str::from_utf8(text)) {

@@ -182,6 +182,16 @@ fn bytes_that_are_no_page_are_refused() {
     assert_eq!(derive("x", &largest, &Told::default()).unwrap_err().code(), "noPatchLine");
 }
 
+/// The name of the page's file becomes that of the guard, in logs and traces.
+#[test]
+fn a_name_that_no_guard_can_have_is_refused() {
+    for name in ["", "my page", "a/b", "a\u{1b}[31mb", "caf\u{e9}", "a\u{fffd}"] {
+        let error = derive(name, BASE.as_bytes(), &Told::default()).unwrap_err();
+        assert_eq!((error.code(), error.line, error.column), ("guardName", 1, 1), "{name}");
+    }
+    assert!(derive("a-b_c.D9", BASE.as_bytes(), &Told::default()).is_ok());
+}
+
 #[test]
 fn codes_are_stable_and_no_two_are_the_same() {
     let mut codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();

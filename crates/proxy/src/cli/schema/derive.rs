@@ -9,7 +9,7 @@ use patchgate_validator::derive::{self, CorrectError, DeriveError, Derived, MAX_
 use super::diagnostic::{At, Diagnostic, span_of};
 use super::files::{self, Content, shown};
 use super::overlay::{self, Places};
-use super::table::counted;
+use super::table::{counted, inert};
 use super::{Failed, Outcome, pages, print, say};
 
 pub(super) const EXAMPLES: &str = "\
@@ -107,7 +107,7 @@ fn one(page: &Path, told: &Told, overlay: Option<&Path>, output: Option<&Path>) 
 
 fn tell_notes(page: &Path, derived: &Derived) {
     for note in &derived.notes {
-        say(&format!("{}:{}: note: {} ({})", shown(page), note.line, note.text, note.code));
+        say(&format!("{}:{}: note: {} ({})", shown(page), note.line, inert(&note.text), note.code));
     }
 }
 

@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use patchgate_model::quote::Quoted;
 use patchgate_validator::Schema;
 
 use super::Failed;
+use super::table::inert;
 use crate::ruleset::build;
 
 /// What became of a file that was to be read.
@@ -54,6 +54,5 @@ pub(super) fn schema(name: &str) -> Result<Schema, Failed> {
 
 /// A path as it is shown: what is in its name cannot act on a terminal.
 pub(super) fn shown(path: &Path) -> String {
-    let text = path.display().to_string();
-    text.chars().map(|c| Quoted(c.encode_utf8(&mut [0; 4])).to_string()).collect()
+    inert(&path.display().to_string())
 }

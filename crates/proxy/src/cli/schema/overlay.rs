@@ -229,7 +229,8 @@ impl<'t> Fields<'t> {
         let value = self.needed(name, faults)?;
         let read = number(value.get_ref());
         if read.is_none() {
-            faults.push(wrong_type(value, "a number"));
+            let (span, problem) = (value.span(), "expected a number that fits in 64 bits".to_owned());
+            faults.push(Fault { span, problem, hint: None });
         }
         read
     }

@@ -7,7 +7,7 @@ use patchgate_validator::Schema;
 use patchgate_validator::schema::describe::{self, Correction, Property, SourceOverlay};
 use serde_json::{Value, json};
 
-use super::table::{aligned, wrapped};
+use super::table::{aligned, inert, wrapped};
 use super::{Failed, Format, Outcome, files, print};
 
 pub(super) const EXAMPLES: &str = "\
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
 }
 
 fn human(schema: &Schema) -> String {
-    let mut text = format!("{}: {}\n\n", schema.name(), schema.title());
+    let mut text = format!("{}: {}\n\n", schema.name(), inert(schema.title()));
     text += &aligned(None, head(schema).into_iter().map(|(name, value)| [name.to_owned(), value]));
     let properties = describe::properties(schema);
     let overlay = schema.source().overlay.as_ref();

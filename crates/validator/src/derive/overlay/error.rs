@@ -87,8 +87,10 @@ pub enum Problem {
     /// The property lacks the bound.
     #[error("the property has no such bound: the entry changes nothing any more")]
     NoBound,
-    /// A bound that is no length or number of items.
-    #[error("the limit must be a whole number of 0 or more")]
+    /// A bound that is no length or number of items, or is beyond what JSON can tell apart.
+    #[error(
+        "a limit is a number that JSON can tell apart from its neighbours; of lengths and items, a whole one of 0 or more"
+    )]
     Limit,
     /// The bounds admit nothing.
     #[error("with it the bounds admit nothing")]

@@ -7,6 +7,9 @@ use super::super::table::{Admits, Property};
 use super::super::types::{self, EXACT, One};
 use super::{Action, BOUNDS, Bound, NewProperty, Problem, Wrong};
 
+/// Up to here a double can tell each integer from its neighbours.
+const SAFE: f64 = 9_007_199_254_740_991.0;
+
 /// The schema of a property that the page lacks or describes wrongly.
 pub(super) fn new(name: &str, new: &NewProperty, namespace: Option<&str>) -> Result<Value, Wrong> {
     let unknown = || ("type", Problem::Type);
@@ -41,6 +44,9 @@ pub(super) fn new(name: &str, new: &NewProperty, namespace: Option<&str>) -> Res
     let twice = |(at, value): (usize, &Value)| new.values.iter().take(at).any(|other| other == value);
     if new.values.iter().enumerate().any(twice) {
         return Err(wrong("a value stands in the list twice"));
+    }
+    if new.values.iter().filter_map(Value::as_str).any(|text| text.chars().any(char::is_control)) {
+        return Err(wrong("a value has no control characters"));
     }
     let property = emit::property(&Property {
         name: name.to_owned(),
@@ -98,6 +104,9 @@ pub(super) fn changed(before: &Value, action: &Action) -> Result<Value, Wrong> {
 
 fn fresh(values: &[Value], value: &Value, member: &'static str) -> Result<(), Wrong> {
     let same_kind = values.first().is_none_or(|first| first.is_string() == value.is_string());
+    if value.as_str().is_some_and(|text| text.chars().any(char::is_control)) {
+        return Err((member, Problem::Values("a value has no control characters")));
+    }
     if !same_kind {
         return Err((member, Problem::Values("the values of the list are of another type")));
     }
@@ -178,7 +187,8 @@ fn set_bound(members: &mut Map<String, Value>, bound: &Bound) -> Result<(), Wron
     let Bound { keyword, limit, ours } = bound;
     let target = target_of(members, keyword)?;
     let counts = !keyword.ends_with("imum");
-    if counts && limit.as_u64().is_none() {
+    let exact = limit.as_f64().is_some_and(|limit| limit.abs() <= SAFE);
+    if !exact || (counts && limit.as_u64().is_none()) {
         return Err(("limit", Problem::Limit));
     }
     target.insert(keyword.clone(), Value::Number(limit.clone()));
