@@ -40,7 +40,8 @@ pub fn command(args: &[&str]) -> Command {
     command.args(args).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
-        if name_text.starts_with("OTEL_") || name_text.starts_with("PATCHGATE_") || name_text == "RUST_LOG" {
+        let named = ["RUST_LOG", "CLICOLOR_FORCE"].contains(&name_text.as_ref());
+        if name_text.starts_with("OTEL_") || name_text.starts_with("PATCHGATE_") || named {
             command.env_remove(&name);
         }
     }

@@ -208,6 +208,18 @@ fn the_fixture_page_and_the_overlay_give_the_shipped_corrected_schema() {
     assert_eq!(format!("{derived:#}"), format!("{shipped:#}"), "derive schemas/ anew: just schema PAGE");
 }
 
+/// The overlay that `docs/schema-format.md` shows is one.
+#[test]
+fn the_overlay_of_the_documentation_works() {
+    let text = fs::read_to_string(repository().join("docs/schema-format.md")).expect("the page");
+    let example =
+        text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let folder = Folder::new();
+    let corrected: Value = serde_json::from_str(&folder.corrected(example).result()).expect("a schema");
+    assert_eq!(corrected["$id"], "urn:patchgate:schema:security-incident-update.corrected");
+    assert_eq!(corrected["x-source"]["overlay"]["corrections"][0]["do"], "replace-value");
+}
+
 #[test]
 fn a_wrong_overlay_is_told_with_every_place_and_writes_nothing() {
     let folder = Folder::new();

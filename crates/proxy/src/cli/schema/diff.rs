@@ -1,7 +1,7 @@
 //! `patchgate schema diff`: what a second schema changes.
 
 use patchgate_validator::Schema;
-use patchgate_validator::schema::diff::{self, Change, Effect};
+use patchgate_validator::schema::diff::{self, Change, Effect, What};
 use serde_json::{Value, json};
 
 use super::table::{aligned, wrapped};
@@ -47,7 +47,8 @@ fn human(before: &Schema, after: &Schema, changes: &[Change]) -> String {
     }
     let rows = changes.iter().map(|change| {
         let value = |value: &Option<Value>| value.as_ref().map(text).unwrap_or_default();
-        let at = if change.at.is_empty() { "(route)" } else { &change.at };
+        let whole = if matches!(change.what, What::Bound(_)) { "(edit)" } else { "(route)" };
+        let at = if change.at.is_empty() { whole } else { &change.at };
         [
             at.to_owned(),
             change.what.name().to_owned(),
