@@ -116,6 +116,7 @@ fn help_reads_like_a_manual() {
     assert_snapshot!("help-schema", run(&["schema", "--help"]).result());
     assert_snapshot!("help-schema-derive", run(&["schema", "derive", "--help"]).result());
     assert_snapshot!("help-schema-show", run(&["schema", "show", "--help"]).result());
+    assert_snapshot!("help-schema-diff", run(&["schema", "diff", "--help"]).result());
 }
 
 #[test]
@@ -372,13 +373,17 @@ fn a_folder_of_pages_is_a_table() {
     folder.write("pages/more/c.md", "# Get thing\n\nNothing is updated here.\n");
     folder.write("pages/more/not-a-page.txt", "text");
 
-    let told = run(&["schema", "derive", &folder.path("pages")]);
+    let run = |args: &[&str]| {
+        // Where the folder lies must not show in how wide the table is.
+        Told::of(&gateway::command(args).current_dir(folder.path("")).output().expect("the binary runs"))
+    };
+    let told = run(&["schema", "derive", "pages"]);
     assert_eq!((told.code, told.err.as_str()), (Some(0), ""), "a refused page is a row");
-    assert_eq!(told.out.lines().count(), 3);
-    assert_snapshot!("derive-folder", folder.redacted(&told.out));
+    assert_eq!(told.out.lines().filter(|line| line.contains(".md ")).count(), 3);
+    assert_snapshot!("derive-folder", told.out);
     assert_eq!(fs::read_dir(folder.path("schemas")).expect("a folder").count(), 0);
 
-    let written = run(&["schema", "derive", &folder.path("pages"), "--output", &folder.path("schemas")]);
+    let written = run(&["schema", "derive", "pages", "--output", "schemas"]);
     assert_eq!((written.code, written.out), (Some(0), told.out));
     let mut names: Vec<_> = fs::read_dir(folder.path("schemas"))
         .expect("a folder")
@@ -388,11 +393,10 @@ fn a_folder_of_pages_is_a_table() {
     assert_eq!(names, ["a.json", "b.json"]);
 
     // A page that cannot be read is a row too, and the others are still derived.
-    let pages = [folder.path("pages/a.md"), folder.path("nothing.md"), folder.path("pages/more/b.md")];
-    let told = run(&["schema", "derive", &pages[0], &pages[1], &pages[2]]);
+    let told = run(&["schema", "derive", "pages/a.md", "nothing.md", "pages/more/b.md"]);
     assert_eq!(told.code, Some(2));
-    assert_eq!(told.out.lines().count(), 3, "{}", told.out);
-    assert_snapshot!("derive-unread", folder.redacted(&format!("{}{}", told.out, told.err)));
+    assert_eq!(told.out.lines().filter(|line| line.contains(".md ")).count(), 3, "{}", told.out);
+    assert_snapshot!("derive-unread", format!("{}{}", told.out, told.err));
 }
 
 #[test]

@@ -7,10 +7,12 @@ pub mod derive;
 pub mod schema;
 
 mod check;
+mod digest;
 mod document;
 mod edit;
 mod json;
 mod violations;
 
+pub use digest::sha256;
 pub use edit::Edit;
 pub use schema::{Schema, SchemaError};

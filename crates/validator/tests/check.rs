@@ -7,7 +7,7 @@ use std::sync::Arc;
 use patchgate_model::{GraphVersion, PathTemplate, Resource, Route, Violations};
 use patchgate_validator::{Edit, Schema};
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const SCHEMA: &str = include_str!("data/job.json");
 
@@ -210,50 +210,4 @@ proptest! {
         prop_assume!(!names_twice(&value) && !value.as_object().is_some_and(|m| m.values().any(names_twice)));
         prop_assert_eq!(check(&value.to_string()).is_ok(), validator.is_valid(&value));
     }
-}
-
-/// Each row changes the schema in one place, and loading it must fail there.
-#[test]
-fn a_schema_that_would_open_the_gate_is_not_loaded() {
-    let rows: Vec<(&str, Value, &str)> = vec![
-        ("/additionalProperties", json!(true), "/additionalProperties"),
-        ("/additionalProps", json!(false), "/additionalProps"),
-        ("/properties/state/emun", json!(["a"]), "/properties/state/emun"),
-        ("/properties/state/enum", json!([]), "/properties/state/enum"),
-        ("/properties/state/type", json!("strnig"), "/properties/state/type"),
-        ("/properties/state/x-canonical", json!({"Open": "shut"}), "/properties/state/x-canonical"),
-        ("/properties/owner", json!({}), "/properties/owner/type"),
-        ("/properties/owner", json!(true), "/properties/owner"),
-        ("/properties/owner", json!({"$ref": "#/properties/state"}), "/properties/owner/type"),
-        ("/properties/owner/format", json!("e-mail"), "/properties/owner/format"),
-        ("/properties/labels/items", json!({}), "/properties/labels/items/type"),
-        ("/properties/place/additionalProperties", json!({}), "/properties/place/additionalProperties"),
-        ("/properties/@odata.etag", json!({"type": "string"}), "/properties"),
-        ("/minProperties", json!(0), "/minProperties"),
-        ("/type", json!(["object", "array"]), "/type"),
-        ("/$schema", json!("http://json-schema.org/draft-07/schema#"), "/$schema"),
-        ("/$id", json!("https://example.com/job"), "/$id"),
-        ("/x-guard/paths", json!(["/jobs/{jobId}"]), "/x-guard/paths"),
-        ("/x-guard/keys", json!({}), "/x-guard/keys"),
-        ("/x-guard/clouds", json!([]), "/x-guard/clouds"),
-        ("/x-guard/colour", json!("red"), "/x-guard"),
-        ("/x-guard/requiredHeaders", json!(["Authorization"]), "/x-guard/requiredHeaders"),
-        ("/anyOf", json!([]), "/anyOf"),
-    ];
-    for (pointer, value, at) in rows {
-        let mut schema: Value = serde_json::from_str(SCHEMA).unwrap();
-        let (parent, name) = pointer.rsplit_once('/').unwrap();
-        schema.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert(name.to_owned(), value);
-        let error = Schema::load(schema.to_string().as_bytes()).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("at '{at}'")), "{pointer}: {error}");
-    }
-    let mut lies: Value = serde_json::from_str(SCHEMA).unwrap();
-    lies["examples"] = json!([{"state": "ajar"}]);
-    let error = Schema::load(lies.to_string().as_bytes()).unwrap_err().to_string();
-    assert!(error.contains("refuses its own example: invalidEnumValue at '/state'"), "{error}");
-    let pattern = SCHEMA.replace("^[A-Z]{3}$", "^(?=A)[A-Z]{3}$");
-    assert!(Schema::load(pattern.as_bytes()).is_err(), "look-around is not linear");
-    assert!(Schema::load(format!("\u{feff}{SCHEMA}").as_bytes()).is_err(), "byte order mark");
-    let twice = SCHEMA.replacen('{', "{\"title\": \"x\",", 1);
-    assert!(Schema::load(twice.as_bytes()).is_err(), "a name twice");
 }

@@ -82,7 +82,7 @@ enum Command {
     /// The same code decides as in the gateway, with the same words; each violation is shown with its line and a caret below it.
     /// An edit that is allowed is shown as it would be forwarded.
     Check(check::Args),
-    /// Derive a schema from a documentation page, or show one.
+    /// Derive a schema from a documentation page; show one, compare two.
     Schema(schema::Args),
     /// Check the configuration, or show what is in force.
     ///

@@ -88,7 +88,8 @@ fn x_guard(guard: &Guard<'_>) -> Value {
     Value::Object(members)
 }
 
-fn property(property: &Property) -> Value {
+/// The schema of one property.
+pub(super) fn property(property: &Property) -> Value {
     let mut schema = if property.collection {
         let items = one(&property.admits, MAX_ITEM_TEXT).finish(false);
         let mut schema = Keywords::of("array");
@@ -152,19 +153,40 @@ fn one(admits: &Admits, max_text: i64) -> Keywords {
 
 /// Each documented value, and its twin in Pascal case where that is another spelling and not itself documented.
 fn choice(values: &[String]) -> Keywords {
-    let mut accepted = Vec::new();
-    let mut canonical = Map::new();
-    for value in values {
-        accepted.push(json!(value));
-        if let Some(twin) = pascal_case(value).filter(|twin| !values.contains(twin)) {
-            accepted.push(json!(twin));
-            canonical.insert(twin, json!(value));
-        }
-    }
+    let values: Vec<_> = values.iter().map(|value| json!(value)).collect();
+    let (accepted, canonical) = spellings(&values);
     let mut keywords = Keywords::of("string");
     keywords.put("enum", Value::Array(accepted));
     keywords.canonical = canonical;
     keywords
+}
+
+/// All accepted spellings of documented values, and which documented value each other spelling stands for.
+pub(super) fn spellings(values: &[Value]) -> (Vec<Value>, Map<String, Value>) {
+    let mut accepted = Vec::new();
+    let mut canonical = Map::new();
+    for value in values {
+        accepted.push(value.clone());
+        let twin = value.as_str().and_then(pascal_case).filter(|twin| !values.iter().any(|v| v == twin));
+        if let Some(twin) = twin {
+            accepted.push(json!(twin));
+            canonical.insert(twin, value.clone());
+        }
+    }
+    (accepted, canonical)
+}
+
+/// The keywords of a property in the order in which [`property`] writes them.
+pub(super) fn in_order(members: Map<String, Value>) -> Map<String, Value> {
+    let last = ["x-canonical", "x-ours", "x-graph-type"];
+    let rank = |name: &str| match name {
+        "type" => 0,
+        "items" | "enum" | "pattern" | "format" => 1,
+        _ => last.iter().position(|other| *other == name).map_or(2, |at| 3 + at),
+    };
+    let mut members: Vec<_> = members.into_iter().collect();
+    members.sort_by_key(|(name, _)| rank(name));
+    members.into_iter().collect()
 }
 
 fn pascal_case(value: &str) -> Option<String> {

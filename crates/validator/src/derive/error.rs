@@ -100,6 +100,8 @@ reasons! {
     NotUtf8 = "notUtf8", "the page is not UTF-8", Some("save the page as UTF-8");
     /// A NUL, which no page has.
     Nul = "nulByte", "the page holds a NUL", Some("this looks like another encoding, or no text at all");
+    /// A name, from that of the page's file, that no guard can have.
+    GuardName = "guardName", "no guard can be called like the page's file", Some("rename the file");
     /// No line with `PATCH` and a path.
     NoPatch = "noPatchLine", "the page names no update", Some("only pages of updates (PATCH) can become a guard");
     /// `PATCH` lines, and none of them can be a route.

@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use super::error::{DeriveError, Note, Reason};
 use super::markdown::Place;
-use super::table::Properties;
 
 /// A request of the page.
 #[derive(Debug)]
@@ -22,9 +21,9 @@ pub(super) struct Request {
 }
 
 /// The body of a request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Example {
-    place: Place,
+    pub(super) place: Place,
     text: String,
     pub(super) members: Map<String, Value>,
     /// The type that it states of itself, without `#`.
@@ -117,19 +116,20 @@ impl Example {
     pub(super) fn prove(
         mut self,
         schema: &Value,
-        properties: &Properties,
+        left_out: &[String],
         notes: &mut Vec<Note>,
     ) -> Result<Option<Value>, DeriveError> {
-        for name in &properties.left_out {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let known = |name: &str| properties.is_some_and(|properties| properties.contains_key(name));
+        for name in left_out.iter().filter(|name| !known(name)) {
             if self.members.shift_remove(name).is_some() {
                 let text = format!("the example sends '{name}', which is left out of the schema");
                 notes.push(Note::new("exampleLeftOut", self.place_of(name), text));
             }
         }
-        let unknown = |name: &&String| properties.listed.iter().all(|property| property.name != **name);
-        if let Some(name) = self.members.keys().find(unknown) {
+        if let Some(name) = self.members.keys().find(|name| !known(name)) {
             let (place, reason) = (self.place_of(name), Reason::ExampleUnknownField);
-            let names = properties.listed.iter().map(|property| property.name.as_str());
+            let names = properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str));
             return Err(DeriveError::new(reason, place, name, "a property of the table").perhaps(name, names));
         }
         if self.members.is_empty() {

@@ -243,8 +243,11 @@ impl Reader<'_> {
             }
             TagEnd::Heading(level) => self.end_heading(level, range),
             TagEnd::TableCell => {
+                let source = self.page.get(range.clone()).unwrap_or_default();
+                let blank = source.len() - source.trim_start().len();
                 let cell = Cell {
-                    place: self.place(range.start),
+                    // A cell of nothing but padding is where it begins.
+                    place: self.place(range.start + if blank < source.len() { blank } else { 0 }),
                     spans: std::mem::take(&mut self.spans),
                     end: range.end,
                 };

@@ -7,6 +7,7 @@ mod emit;
 mod error;
 mod example;
 mod markdown;
+pub mod overlay;
 mod page;
 mod path;
 mod prose;
@@ -15,15 +16,16 @@ mod table;
 mod types;
 mod values;
 
-use std::fmt::Write as _;
-
 use patchgate_model::{Cloud, GraphVersion, KeyPattern};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 pub use error::{DeriveError, Note, Reason};
 use example::Example;
 use markdown::Place;
+use overlay::{Overlay, OverlayError};
+
+use crate::digest::sha256;
+use crate::schema;
 
 /// The version of the deriver, in the provenance of each schema: it counts the changes to what the same page gives.
 pub const DERIVER: &str = "1";
@@ -60,9 +62,84 @@ impl Derived {
     }
 }
 
+/// Why a page and its overlay gave no schema.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CorrectError {
+    /// The page is to blame.
+    #[error(transparent)]
+    Page(#[from] DeriveError),
+    /// The overlay is; all that is wrong with it.
+    #[error("the overlay is wrong in {} places", .0.len())]
+    Overlay(Vec<OverlayError>),
+}
+
 /// Derives the schema of a guard: the way of a page. `name` is what the guard will be called.
 pub fn derive(name: &str, bytes: &[u8], told: &Told) -> Result<Derived, DeriveError> {
+    let mut page = read(name, bytes, told)?;
+    let mut proven = Vec::new();
+    for example in std::mem::take(&mut page.examples) {
+        proven.push(example.prove(&page.schema, &page.left_out, &mut page.notes)?);
+    }
+    Ok(page.with(proven))
+}
+
+/// The same, corrected by an overlay. An example of the page that only the page's own schema accepts is left out; one that
+/// only the corrected schema accepts is as good as any.
+pub fn derive_corrected(
+    name: &str,
+    bytes: &[u8],
+    told: &Told,
+    overlay: &Overlay,
+) -> Result<Derived, CorrectError> {
+    let mut page = read(name, bytes, told)?;
+    let pure = page.schema;
+    page.schema = overlay::apply(&pure, overlay).map_err(CorrectError::Overlay)?;
+    let mut proven = Vec::new();
+    for example in std::mem::take(&mut page.examples) {
+        let place = example.place;
+        match example.clone().prove(&page.schema, &page.left_out, &mut page.notes) {
+            Ok(example) => proven.push(example),
+            Err(error) => {
+                example.prove(&pure, &page.left_out, &mut Vec::new()).map_err(|_| error)?;
+                let text = "an example of the page is left out: the corrected schema refuses it".to_owned();
+                page.notes.push(Note::new("exampleCorrected", place, text));
+            }
+        }
+    }
+    Ok(page.with(proven))
+}
+
+/// What a page says, its examples not yet held against it.
+struct Unproven {
+    schema: Value,
+    examples: Vec<Example>,
+    /// Rows that an update must not set.
+    left_out: Vec<String>,
+    notes: Vec<Note>,
+}
+
+impl Unproven {
+    fn with(mut self, examples: Vec<Option<Value>>) -> Derived {
+        let mut proven = Vec::new();
+        for example in examples.into_iter().flatten() {
+            if !proven.contains(&example) {
+                proven.push(example);
+            }
+        }
+        if let (false, Some(members)) = (proven.is_empty(), self.schema.as_object_mut()) {
+            members.insert("examples".to_owned(), Value::Array(proven));
+        }
+        self.notes.sort_by_key(|note| note.line);
+        Derived { schema: self.schema, notes: self.notes }
+    }
+}
+
+/// Reads a page: a call for each step.
+fn read(name: &str, bytes: &[u8], told: &Told) -> Result<Unproven, DeriveError> {
     let mut notes = Vec::new();
+    if !schema::is_name(name) {
+        return Err(DeriveError::new(Reason::GuardName, Place::START, name, "letters, digits and - _ ."));
+    }
     let text = text(bytes)?;
     let markdown = markdown::read(text);
     let page = page::read(&markdown, &mut notes)?;
@@ -73,7 +150,7 @@ pub fn derive(name: &str, bytes: &[u8], told: &Told) -> Result<Derived, DeriveEr
     let examples = examples(&page, &mut notes)?;
     let versions = versions(&page, &paths, told)?;
     let entity_type = entity_type(&page, &examples, &mut notes);
-    let mut schema = emit::schema(&emit::Guard {
+    let schema = emit::schema(&emit::Guard {
         name,
         title: page.title.as_deref(),
         date: page.date.as_deref(),
@@ -89,16 +166,12 @@ pub fn derive(name: &str, bytes: &[u8], told: &Told) -> Result<Derived, DeriveEr
         entity_type: entity_type.as_deref(),
         properties: &properties.listed,
     });
-    let mut proven = Vec::new();
-    for example in examples {
-        let example = example.prove(&schema, &properties, &mut notes)?;
-        proven.extend(example.filter(|example| !proven.contains(example)));
-    }
-    if let (false, Some(members)) = (proven.is_empty(), schema.as_object_mut()) {
-        members.insert("examples".to_owned(), Value::Array(proven));
-    }
-    notes.sort_by_key(|note| note.line);
-    Ok(Derived { schema, notes })
+    Ok(Unproven { schema, examples, left_out: properties.left_out, notes })
+}
+
+/// The refusal of a page of so many bytes; a caller that knows the size beforehand need not read it.
+pub fn too_large(bytes: u64) -> DeriveError {
+    DeriveError::described(Reason::TooLarge, Place::START, &format!("{bytes} bytes"), "at most 4 MiB")
 }
 
 /// The page as text. A byte order mark at its beginning is Windows' way to save a file, and no part of the page.
@@ -107,7 +180,7 @@ fn text(bytes: &[u8]) -> Result<&str, DeriveError> {
         Err(DeriveError::described(reason, place, read, expected))
     };
     if bytes.len() > MAX_PAGE {
-        return fail(Reason::TooLarge, Place::START, &format!("{} bytes", bytes.len()), "at most 4 MiB");
+        return Err(too_large(bytes.len() as u64));
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -212,12 +285,4 @@ fn entity_type(page: &page::Page<'_>, examples: &[Example], notes: &mut Vec<Note
         notes.push(Note::new("entityType", request.place, text));
     }
     agreed.or(answered).map(str::to_owned)
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string does not fail.
-        _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -149,13 +149,18 @@ fn name(row: &Row, columns: Columns, notes: &mut Vec<Note>) -> Result<Option<Str
         ));
         return Ok(None);
     }
-    let good = bare.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && bare.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let good = is_property_name(bare);
     if good && !others_empty {
         return Ok(Some(bare.to_owned()));
     }
     let expected = if good { "a type beside the name" } else { "the name of a property" };
     Err(DeriveError::new(Reason::UnreadableRow, cell.place, &text, expected))
+}
+
+/// Whether a property can be called so.
+pub(super) fn is_property_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether all of a cell is bold.
@@ -188,8 +193,7 @@ fn property(
         let text = format!("'{name}' can combine values on the page; the schema admits one at a time");
         notes.push(Note::new("combined", row.place, text));
     }
-    let one = type_name.one.name();
-    let graph_type = if type_name.collection { format!("{one} collection") } else { one.to_owned() };
+    let graph_type = type_name.described();
     let admits = admits(&type_name, list, prose, cell, place)?;
     Ok(Property { name, graph_type, collection: type_name.collection, null, admits })
 }

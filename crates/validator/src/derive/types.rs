@@ -63,6 +63,14 @@ impl One {
     }
 }
 
+impl TypeName {
+    /// The name under which the schema has it.
+    pub(super) fn described(&self) -> String {
+        let one = self.one.name();
+        if self.collection { format!("{one} collection") } else { one.to_owned() }
+    }
+}
+
 /// The names of all types that a page need not explain.
 pub(super) const NAMES: [&str; 16] = [
     "String",
@@ -88,16 +96,24 @@ pub(super) const EXACT: i64 = 9_007_199_254_740_991;
 
 /// Reads a type cell. `namespace` is the page's, in which a bare name lives.
 pub(super) fn read(cell: &Cell, namespace: Option<&str>) -> Result<TypeName, DeriveError> {
-    let text = cell.text();
     let link = cell.spans.iter().find_map(link_of);
-    let (text, null) = strip_null(text.trim());
+    named(&cell.text(), link, namespace)
+        .map_err(|(reason, expected)| DeriveError::new(reason, cell.place, &cell.text(), expected))
+}
+
+/// The type of a name: its text, and where a link on it leads. Or why it is none, and what would be one.
+pub(super) fn named(
+    whole: &str,
+    link: Option<&str>,
+    namespace: Option<&str>,
+) -> Result<TypeName, (Reason, &'static str)> {
+    let (text, null) = strip_null(whole.trim());
     let (text, collection) = strip_collection(text);
     // A link whose target the page forgot is shown with its brackets.
     let bracketed = |t: &'_ str| t.strip_suffix("][]").or(t.strip_suffix(']')).map(str::len);
     let text = text.strip_prefix('[').and_then(|t| t.get(..bracketed(t)?)).unwrap_or(text).trim();
     let (text, called_enum) = strip_suffix(text, " enum").map_or((text, false), |text| (text.trim(), true));
     let name = strip_prefix(text, "edm.").unwrap_or(text);
-    let fail = |reason, expected: &str| Err(DeriveError::new(reason, cell.place, &cell.text(), expected));
 
     let one = match name.to_ascii_lowercase().as_str() {
         "string" => One::Text,
@@ -117,25 +133,25 @@ pub(super) fn read(cell: &Cell, namespace: Option<&str>) -> Result<TypeName, Der
         "duration" => One::Duration,
         "guid" => One::Guid,
         "binary" => One::Binary,
-        "stream" => return fail(Reason::StreamType, "a value that JSON can hold"),
+        "stream" => return Err((Reason::StreamType, "a value that JSON can hold")),
         "json" | "object" | "untyped" | "any" | "dynamic" | "opentype" | "microsoft.graph.json" => {
-            return fail(Reason::OpenType, "a type with known values");
+            return Err((Reason::OpenType, "a type with known values"));
         }
         _ if is_qualified(name) => {
             let linked = match link {
                 Some(to) if to.contains('#') => Linked::Section,
                 Some(_) => Linked::Page,
                 None if called_enum => Linked::Section,
-                None if cell.text().starts_with('[') => Linked::Page,
+                None if whole.starts_with('[') => Linked::Page,
                 None => Linked::No,
             };
             One::Named { name: qualify(name, namespace), linked }
         }
         _ => {
-            return fail(
+            return Err((
                 Reason::UnknownType,
                 "a type such as 'String', 'Boolean', 'String collection' or the name of an enumeration",
-            );
+            ));
         }
     };
     Ok(TypeName { one, collection, null })

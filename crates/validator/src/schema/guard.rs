@@ -62,18 +62,30 @@ struct WrittenKey {
     example: String,
 }
 
+/// What stands before the name in `$id`.
+const ID: &str = "urn:patchgate:schema:";
+
+/// The `$id` of a schema of that name.
+pub(crate) fn id_of(name: &str) -> String {
+    format!("{ID}{name}")
+}
+
+/// Whether a schema can be called so.
+pub(crate) fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
+    !name.is_empty() && name.chars().all(plain)
+}
+
+/// The name in a schema's `$id`, if it has one.
+pub(crate) fn name_in(schema: &Value) -> Option<String> {
+    let name = schema.get("$id")?.as_str()?.strip_prefix(ID)?;
+    is_name(name).then(|| name.to_owned())
+}
+
 /// The name of the schema.
 pub(super) fn name(schema: &Value) -> Result<String, SchemaError> {
-    let id = schema.get("$id").and_then(Value::as_str).unwrap_or_default();
-    let name = id.strip_prefix("urn:patchgate:schema:").unwrap_or_default();
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
-    if name.is_empty() || !name.chars().all(plain) {
-        return Err(SchemaError::lint(
-            "/$id",
-            "expected 'urn:patchgate:schema:NAME', the name of letters, digits and - _ .",
-        ));
-    }
-    Ok(name.to_owned())
+    let expected = "expected 'urn:patchgate:schema:NAME', the name of letters, digits and - _ .";
+    name_in(schema).ok_or_else(|| SchemaError::lint("/$id", expected))
 }
 
 /// Reads `x-guard`.
@@ -81,7 +93,7 @@ pub(super) fn read(schema: &Value) -> Result<Guard, SchemaError> {
     let wrong = |member: &str, problem: String| SchemaError::lint(format!("/x-guard/{member}"), problem);
     let written = schema.get("x-guard").cloned().unwrap_or_default();
     let written: Written =
-        serde_json::from_value(written).map_err(|error| SchemaError::lint("/x-guard", error.to_string()))?;
+        serde_json::from_value(written).map_err(|error| SchemaError::said("/x-guard", &error))?;
     let Patch::Patch = written.method;
     let paths: Vec<PathTemplate> = written
         .paths
@@ -90,9 +102,11 @@ pub(super) fn read(schema: &Value) -> Result<Guard, SchemaError> {
         .collect::<Result<_, _>>()?;
     let mut keys = BTreeMap::new();
     for (name, key) in written.keys {
-        let pattern = KeyPattern::parse(&key.pattern).map_err(|e| wrong("keys", e.to_string()))?;
+        let at = format!("keys/{}", super::escape(&name));
+        let pattern = KeyPattern::parse(&key.pattern)
+            .map_err(|error| wrong(&format!("{at}/pattern"), error.to_string()))?;
         if !pattern.matches(&key.example) {
-            return Err(wrong("keys", format!("the example of '{name}' does not match its pattern")));
+            return Err(wrong(&format!("{at}/example"), "the example does not match the pattern".to_owned()));
         }
         keys.insert(name, Key { pattern, example: key.example });
     }

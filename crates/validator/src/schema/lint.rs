@@ -1,15 +1,18 @@
 //! The lint: what a guard's schema may say. A keyword that is not known here is an error, so that a typo cannot open the
 //! gate.
 
+use patchgate_model::quote::Quoted;
+use patchgate_model::suggest::nearest;
 use serde_json::{Map, Value};
 
-use super::SchemaError;
+use super::refs::{self, Definitions};
+use super::{SchemaError, compile, escape};
 
 /// The draft, and the only one.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Members of the root besides the keywords of a value.
-const ROOT: [&str; 5] = ["$schema", "$id", "x-source", "x-guard", "examples"];
+const ROOT: [&str; 6] = ["$schema", "$id", "$defs", "x-source", "x-guard", "examples"];
 /// Keywords for people.
 const WORDS: [&str; 4] = ["title", "description", "$comment", "x-graph-type"];
 /// Keywords of each JSON type.
@@ -28,8 +31,13 @@ pub(super) fn check(schema: &Value) -> Lint {
     let Value::Object(members) = schema else {
         return Err(SchemaError::lint("", "expected an object"));
     };
-    if members.get("$schema").and_then(Value::as_str) != Some(DRAFT) {
-        return Err(SchemaError::lint("/$schema", format!("expected '{DRAFT}'")));
+    match members.get("$schema") {
+        Some(Value::String(draft)) if draft == DRAFT => {}
+        Some(Value::String(other)) => {
+            let problem = format!("'{}' is another draft; expected '{DRAFT}'", Quoted(other));
+            return Err(SchemaError::lint("/$schema", problem));
+        }
+        _ => return Err(SchemaError::lint("/$schema", format!("expected '{DRAFT}'"))),
     }
     if members.get("type").and_then(Value::as_str) != Some("object") {
         return Err(SchemaError::lint("/type", "expected 'object': a body is an object"));
@@ -40,48 +48,87 @@ pub(super) fn check(schema: &Value) -> Lint {
     if !matches!(members.get("examples"), None | Some(Value::Array(_))) {
         return Err(SchemaError::lint("/examples", "expected an array"));
     }
-    value(members, "", &ROOT)
+    let definitions = Definitions::of(members);
+    match members.get("$defs") {
+        None => {}
+        Some(Value::Object(all)) => {
+            for (name, schema) in all {
+                one(schema, &format!("/$defs/{}", escape(name)), definitions)?;
+            }
+        }
+        Some(_) => return Err(SchemaError::lint("/$defs", "expected an object of schemas")),
+    }
+    value(members, "", &ROOT, definitions)
+}
+
+/// Lints what should be the schema of one value.
+fn one(schema: &Value, pointer: &str, definitions: Definitions<'_>) -> Lint {
+    match schema {
+        Value::Object(members) => value(members, pointer, &[], definitions),
+        _ => Err(SchemaError::lint(pointer, "expected a schema, which is an object")),
+    }
 }
 
 /// Lints the schema of one value; `more` are further members accepted here.
-fn value(members: &Map<String, Value>, pointer: &str, more: &[&str]) -> Lint {
-    let at = |keyword: &str| format!("{pointer}/{}", keyword.replace('~', "~0").replace('/', "~1"));
-    let types = types(members, &at("type"))?;
+fn value(members: &Map<String, Value>, pointer: &str, more: &[&str], definitions: Definitions<'_>) -> Lint {
+    let at = |keyword: &str| format!("{pointer}/{}", escape(keyword));
+    if let Some(reference) = members.get("$ref") {
+        definitions.target(reference, &at("$ref"))?;
+        let other = members.keys().find(|name| *name != "$ref" && !refs::BESIDE.contains(&name.as_str()));
+        return other.map_or(Ok(()), |name| {
+            let beside = refs::BESIDE.join(", ");
+            Err(SchemaError::lint(at(name), format!("beside '$ref' there may be {beside} alone")))
+        });
+    }
+    let types = types(members, pointer)?;
     let has = |name: &str| types.contains(&name);
-    for (keyword, written) in members {
-        let word = keyword.as_str();
-        let known = keyword == "type"
+    let known = |word: &str| {
+        word == "type"
             || more.contains(&word)
             || WORDS.contains(&word)
             || word == "x-ours"
             || (has("string") && STRING.contains(&word))
             || ((has("number") || has("integer")) && NUMBER.contains(&word))
             || (has("array") && ARRAY.contains(&word))
-            || (has("object") && OBJECT.contains(&word));
-        if !known {
+            || (has("object") && OBJECT.contains(&word))
+    };
+    for (keyword, written) in members {
+        if !known(keyword) {
+            let all =
+                [&WORDS[..], &STRING, &NUMBER, &ARRAY, &OBJECT, &["type", "x-ours", "$ref"], more].concat();
+            let meant = nearest(keyword, all.into_iter().filter(|word| known(word)));
+            let meant = meant.map(|word| format!("; did you mean '{word}'?")).unwrap_or_default();
+            let keyword_shown = Quoted(keyword);
+            let of = types.join(" or ");
             let problem =
-                format!("'{keyword}' is not a keyword that a value of type {} may have", types.join(" or "));
+                format!("'{keyword_shown}' is not a keyword that a value of type {of} may have{meant}");
             return Err(SchemaError::lint(at(keyword), problem));
         }
-        keyword_value(keyword, written, members, &at(keyword))?;
+        keyword_value(keyword, written, members, &types, &at(keyword))?;
     }
     if has("object") {
-        object(members, pointer)?;
+        object(members, pointer, definitions)?;
     }
     if has("array") {
-        let Some(Value::Object(items)) = members.get("items") else {
+        let Some(items) = members.get("items").filter(|items| items.is_object()) else {
             return Err(SchemaError::lint(at("items"), "expected a schema for the items of the array"));
         };
-        value(items, &at("items"), &[])?;
+        one(items, &at("items"), definitions)?;
     }
     Ok(())
 }
 
 fn types<'v>(members: &'v Map<String, Value>, pointer: &str) -> Result<Vec<&'v str>, SchemaError> {
-    let wrong = || SchemaError::lint(pointer, "expected a type: each value must have one");
-    let names: Vec<&str> = match members.get("type") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(several)) => {
+    let Some(written) = members.get("type") else {
+        return Err(SchemaError::lint(pointer, "a value without 'type' would let anything pass"));
+    };
+    let wrong = || {
+        let problem = "expected null, boolean, integer, number, string, array or object, or a list of them";
+        SchemaError::lint(format!("{pointer}/type"), problem)
+    };
+    let names: Vec<&str> = match written {
+        Value::String(one) => vec![one],
+        Value::Array(several) => {
             several.iter().map(Value::as_str).collect::<Option<_>>().ok_or_else(wrong)?
         }
         _ => return Err(wrong()),
@@ -92,11 +139,35 @@ fn types<'v>(members: &'v Map<String, Value>, pointer: &str) -> Result<Vec<&'v s
 }
 
 /// What a keyword's own value must be, where a wrong one would be silently ignored or open the gate.
-fn keyword_value(keyword: &str, written: &Value, members: &Map<String, Value>, pointer: &str) -> Lint {
+fn keyword_value(
+    keyword: &str,
+    written: &Value,
+    members: &Map<String, Value>,
+    types: &[&str],
+    pointer: &str,
+) -> Lint {
     let wrong = |expected: &str| Err(SchemaError::lint(pointer, format!("expected {expected}")));
     let strings = |value: &Value| value.as_array().is_some_and(|a| a.iter().all(Value::is_string));
     match keyword {
-        "enum" if written.as_array().is_none_or(Vec::is_empty) => wrong("a list of values"),
+        "title" | "description" | "$comment" | "x-graph-type" if !written.is_string() => wrong("a string"),
+        "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties" | "maxProperties"
+            if written.as_u64().is_none() =>
+        {
+            wrong("a whole number of 0 or more")
+        }
+        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" if !written.is_number() => {
+            wrong("a number")
+        }
+        "uniqueItems" if !written.is_boolean() => wrong("true or false"),
+        "enum" => values(written, types, pointer),
+        "pattern" => match written.as_str() {
+            None => wrong("a string"),
+            Some(pattern) if compile::takes_pattern(pattern) => Ok(()),
+            Some(_) => {
+                let problem = "the linear engine does not take this pattern: it is broken or too large, or has look-around or back-references";
+                Err(SchemaError::lint(pointer, problem))
+            }
+        },
         "format" if !FORMATS.iter().any(|f| written == f) => wrong(&format!("one of {}", FORMATS.join(", "))),
         "x-ours" => {
             let named = |name: &Value| name.as_str().is_some_and(|name| members.contains_key(name));
@@ -122,30 +193,70 @@ fn keyword_value(keyword: &str, written: &Value, members: &Map<String, Value>, p
     }
 }
 
-fn object(members: &Map<String, Value>, pointer: &str) -> Lint {
-    if members.get("additionalProperties") != Some(&Value::Bool(false)) {
-        let at = format!("{pointer}/additionalProperties");
-        return Err(SchemaError::lint(at, "expected false: an open object would let any field pass"));
+/// The values of a list must be of the types beside it: another one would never pass, and is a mistake.
+fn values(written: &Value, types: &[&str], pointer: &str) -> Lint {
+    let Some(list) = written.as_array().filter(|list| !list.is_empty()) else {
+        return Err(SchemaError::lint(pointer, "expected a list of values"));
+    };
+    for (index, value) in list.iter().enumerate() {
+        let fits = |name: &&str| match *name {
+            "null" => value.is_null(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            "string" => value.is_string(),
+            _ => false,
+        };
+        let problem = if !types.iter().any(fits) {
+            format!("the value is not of type {}", types.join(" or "))
+        } else if list.iter().take(index).any(|other| other == value) {
+            "the value stands in the list twice".to_owned()
+        } else {
+            continue;
+        };
+        return Err(SchemaError::lint(format!("{pointer}/{index}"), problem));
+    }
+    Ok(())
+}
+
+fn object(members: &Map<String, Value>, pointer: &str, definitions: Definitions<'_>) -> Lint {
+    let at = format!("{pointer}/additionalProperties");
+    match members.get("additionalProperties") {
+        Some(Value::Bool(false)) => {}
+        // What is missing has no place of its own.
+        None => {
+            let problem =
+                "an object without 'additionalProperties': false is open: it would let any field pass";
+            return Err(SchemaError::lint(pointer, problem));
+        }
+        Some(_) => {
+            return Err(SchemaError::lint(at, "expected false: an open object would let any field pass"));
+        }
     }
     let Some(Value::Object(properties)) = members.get("properties") else {
         return Err(SchemaError::lint(format!("{pointer}/properties"), "expected the fields of the object"));
     };
     for (name, schema) in properties {
-        let at = format!("{pointer}/properties/{}", name.replace('~', "~0").replace('/', "~1"));
-        let Value::Object(schema) = schema else {
-            return Err(SchemaError::lint(at, "expected a schema"));
-        };
-        value(schema, &at, &[])?;
-    }
-    let again = properties.keys().find(|name| {
-        properties.keys().filter(|other| other.eq_ignore_ascii_case(name)).count() > 1
-            || name.starts_with('@')
-    });
-    match again {
-        Some(name) => {
-            let problem = format!("'{name}' differs from another field in case alone, or is an annotation");
-            Err(SchemaError::lint(format!("{pointer}/properties"), problem))
+        let at = format!("{pointer}/properties/{}", escape(name));
+        // Names that differ in case alone are refused as JSON already.
+        if name.starts_with('@') {
+            return Err(SchemaError::lint(
+                at,
+                "an annotation is no field; '@odata.type' is checked by 'entityType'",
+            ));
         }
+        one(schema, &at, definitions)?;
+    }
+    match members.get("required") {
         None => Ok(()),
+        Some(Value::Array(names))
+            if names.iter().all(|n| n.as_str().is_some_and(|n| properties.contains_key(n))) =>
+        {
+            Ok(())
+        }
+        Some(_) => {
+            let at = format!("{pointer}/required");
+            Err(SchemaError::lint(at, "expected names of fields that stand under 'properties'"))
+        }
     }
 }

@@ -1,21 +1,29 @@
 //! A schema: loaded, linted and self-tested, or not at all.
 
 mod compile;
+pub mod describe;
+pub mod diff;
 mod guard;
 mod lint;
+mod place;
+mod refs;
 mod selftest;
 pub(crate) mod shape;
+
+use std::fmt;
 
 use jsonschema::Validator;
 use patchgate_model::Violation;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 pub use guard::{Guard, Key};
+pub(crate) use guard::{id_of, is_name, name_in};
 
+use crate::digest::sha256;
 use crate::document::{Document, Strict};
 use crate::json;
 use crate::violations;
+use describe::Source;
 use shape::Shape;
 
 /// How deep a schema document may be nested.
@@ -27,22 +35,12 @@ pub struct Schema {
     name: String,
     title: String,
     digest: String,
-    date: Option<String>,
+    source: Source,
     guard: Guard,
     shape: Shape,
     validator: Validator<Strict>,
+    document: Value,
     examples: Vec<Value>,
-}
-
-/// A field of a schema, for people.
-#[derive(Debug)]
-pub struct FieldInfo<'s> {
-    /// Its name.
-    pub name: &'s str,
-    /// Its type, such as `a string or null`.
-    pub kind: String,
-    /// The documented values of an enum.
-    pub values: &'s [String],
 }
 
 /// Why a schema was not accepted.
@@ -52,48 +50,94 @@ pub enum SchemaError {
     #[error("{0}")]
     NotJson(String),
     /// Something in it is not what a schema of a guard may have.
-    #[error("at '{pointer}': {problem}")]
+    #[error("at '{pointer}'{place}: {problem}")]
     Lint {
         /// Where: a JSON Pointer into the schema.
         pointer: String,
+        /// Where in its text.
+        place: Place,
         /// What is wrong, and what is accepted.
         problem: String,
     },
     /// The validator does not take it.
-    #[error("it does not compile: {0}")]
-    Compile(String),
+    #[error("at '{pointer}': it does not compile: {problem}")]
+    Compile {
+        /// Where: a JSON Pointer into the schema, its references in place.
+        pointer: String,
+        /// What the validator says.
+        problem: String,
+    },
     /// It accepts what each guard must refuse, or refuses its own examples.
     #[error("self-test: {0}")]
     SelfTest(String),
 }
 
+/// A place in a schema's text; both are 0 where there is no text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 { Ok(()) } else { write!(f, " (line {}, column {})", self.line, self.column) }
+    }
+}
+
 impl SchemaError {
     fn lint(pointer: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Lint { pointer: pointer.into(), problem: problem.into() }
+        Self::Lint { pointer: pointer.into(), place: Place::default(), problem: problem.into() }
+    }
+
+    /// What a library says of a value, which it may quote as it stands.
+    fn said(pointer: &str, error: &dyn std::error::Error) -> Self {
+        Self::lint(pointer, error.to_string().replace(char::is_control, "?"))
+    }
+
+    /// The same, with its place in the text that was read.
+    fn placed(self, text: &[u8]) -> Self {
+        match (self, std::str::from_utf8(text)) {
+            (Self::Lint { pointer, problem, .. }, Ok(text)) => {
+                let (line, column) = place::of(text, &pointer);
+                Self::Lint { pointer, place: Place { line, column }, problem }
+            }
+            (other, _) => other,
+        }
     }
 }
 
 impl Schema {
-    /// Loads a schema from its text: strict JSON, lint, compile, self-test.
+    /// Loads a schema from its text: strict JSON, lint, references, compile, self-test.
     pub fn load(text: &[u8]) -> Result<Self, SchemaError> {
         let document = json::parse(text, SCHEMA_DEPTH)
             .map_err(|v| SchemaError::NotJson(v.message().replace("the body", "the schema")))?;
-        let value = document.value();
-        lint::check(&value)?;
-        let name = guard::name(&value)?;
-        let text_of = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let schema = Self {
-            title: text_of("/title").unwrap_or_else(|| name.clone()),
-            name,
-            digest: hex(&Sha256::digest(text)),
-            date: text_of("/x-source/date"),
-            guard: guard::read(&value)?,
-            shape: Shape::read(&value),
-            validator: compile::compile(&value)?,
-            examples: value.get("examples").and_then(Value::as_array).cloned().unwrap_or_default(),
-        };
+        let written = document.value();
+        let schema = lint::check(&written)
+            .and_then(|()| refs::in_place(&written))
+            .and_then(|whole| Self::prepare(whole, text))
+            .map_err(|error| error.placed(text))?;
         selftest::run(&schema)?;
         Ok(schema)
+    }
+
+    /// Makes a schema of a document without references.
+    fn prepare(document: Value, text: &[u8]) -> Result<Self, SchemaError> {
+        let name = guard::name(&document)?;
+        let title = document.get("title").and_then(Value::as_str).map(str::to_owned);
+        Ok(Self {
+            title: title.unwrap_or_else(|| name.clone()),
+            name,
+            digest: sha256(text),
+            source: describe::source(&document)?,
+            guard: guard::read(&document)?,
+            shape: Shape::read(&document),
+            validator: compile::compile(&document)?,
+            examples: document.get("examples").and_then(Value::as_array).cloned().unwrap_or_default(),
+            document,
+        })
     }
 
     /// The guard's name: the end of `$id`.
@@ -113,12 +157,22 @@ impl Schema {
 
     /// The date of the page it was derived from (ISO 8601), if it was derived and the page has one.
     pub fn date(&self) -> Option<&str> {
-        self.date.as_deref()
+        self.source.date.as_deref()
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// What it says about the resource.
     pub fn guard(&self) -> &Guard {
         &self.guard
+    }
+
+    /// The whole schema, what its references lead to in their place.
+    pub fn document(&self) -> &Value {
+        &self.document
     }
 
     /// Edits that pass, as the page shows them.
@@ -134,15 +188,6 @@ impl Schema {
     /// The names of all fields, in the order of the schema.
     pub fn field_names(&self) -> impl Iterator<Item = &str> {
         self.shape.fields().iter().map(|(name, _)| name.as_str())
-    }
-
-    /// The fields, described for people.
-    pub fn fields(&self) -> impl Iterator<Item = FieldInfo<'_>> {
-        self.shape.fields().iter().map(|(name, shape)| FieldInfo {
-            name,
-            kind: shape.described(),
-            values: shape.items().unwrap_or(shape).documented_values(),
-        })
     }
 
     pub(crate) fn shape(&self) -> &Shape {
@@ -172,11 +217,7 @@ pub(crate) fn validate_example(schema: &Value, example: &Value) -> Result<(), Ve
     if said.is_empty() { Ok(()) } else { Err(said) }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string does not fail.
-        _ = write!(text, "{byte:02x}");
-        text
-    })
+/// A name as a segment of a JSON Pointer (RFC 6901).
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }

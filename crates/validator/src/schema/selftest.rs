@@ -5,12 +5,15 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::shape::Shape;
 use super::{Schema, SchemaError};
 use crate::document::Document;
 use crate::json;
 
 /// A name that no schema has; [`run`] makes sure of it.
 const UNKNOWN: &str = "patchgate-self-test";
+/// A number that no list of values has.
+const BAD_NUMBER: i64 = -8_005_391_772_046_117;
 
 pub(super) fn run(schema: &Schema) -> Result<(), SchemaError> {
     let mut unknown = UNKNOWN.to_owned();
@@ -32,8 +35,18 @@ pub(super) fn run(schema: &Schema) -> Result<(), SchemaError> {
         }
     }
     for (name, shape) in schema.shape.fields() {
-        if !shape.documented_values().is_empty() && schema.accepts(&member(name, text(&unknown))) {
-            return Err(SchemaError::SelfTest(format!("'{name}' accepts a value that is not in its list")));
+        let bad = [text(&unknown), Document::Number(BAD_NUMBER.into())];
+        for value in bad.into_iter().filter(|_| shape.is_choice()) {
+            if schema.accepts(&member(name, value)) {
+                return Err(SchemaError::SelfTest(format!(
+                    "'{name}' accepts a value that is not in its list"
+                )));
+            }
+        }
+        if shape.items().is_some_and(Shape::is_choice)
+            && schema.accepts(&member(name, Document::Array(vec![text(&unknown)])))
+        {
+            return Err(SchemaError::SelfTest(format!("'{name}' accepts an item that is not in its list")));
         }
     }
     for example in &schema.examples {
@@ -52,5 +65,60 @@ fn accept(schema: &Schema, example: &Value) -> Result<(), SchemaError> {
             let (code, target) = (violation.code().as_str(), &violation.target);
             Err(SchemaError::SelfTest(format!("it refuses its own example: {code} at '{target}'")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A schema that no lint has seen.
+    fn unlinted(body: &Value) -> Schema {
+        let mut schema = json!({
+            "$id": "urn:patchgate:schema:toy",
+            "x-guard": {
+                "method": "PATCH", "paths": ["/{version}/toys"], "versions": ["v1.0"], "keys": {}, "clouds": ["global"],
+                "requiredHeaders": ["Authorization", "Content-Type"],
+            },
+        });
+        for (name, value) in body.as_object().unwrap() {
+            schema[name] = value.clone();
+        }
+        Schema::prepare(schema, b"").unwrap()
+    }
+
+    /// What must be refused is refused by the test itself, whatever the lint would have said.
+    #[test]
+    fn a_gate_that_is_open_is_found() {
+        let properties =
+            json!({"kind": {"type": "string", "enum": ["a"]}, "size": {"type": "integer", "enum": [1]}});
+        let closed = json!({"type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1});
+        assert!(run(&unlinted(&closed)).is_ok());
+        #[rustfmt::skip] // One row, one line.
+        let rows = [
+            ("/additionalProperties", json!(true), "an unknown field"),
+            ("/type", json!(["object", "array"]), "an array"),
+            ("/type", json!(["object", "string"]), "a string"),
+            ("/type", json!(["object", "null"]), "null"),
+            ("/minProperties", json!(0), "an edit that changes nothing"),
+            ("/properties/kind/enum", json!(["a", UNKNOWN]), "'kind' accepts a value"),
+            ("/properties/size/enum", json!([1, BAD_NUMBER]), "'size' accepts a value"),
+            ("/properties/tags", json!({"type": "array", "items": {"type": "string", "enum": ["a", UNKNOWN]}}), "'tags' accepts an item"),
+            ("/examples", json!([{"kind": "b"}]), "its own example: invalidEnumValue at '/kind'"),
+            ("/examples", json!(["s"]), "its own example: wrongType at ''"),
+        ];
+        for (pointer, value, said) in rows {
+            let mut open = closed.clone();
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            open.pointer_mut(parent).unwrap()[name] = value;
+            let error = run(&unlinted(&open)).unwrap_err().to_string();
+            assert!(error.contains(said), "{pointer}: {error}");
+        }
+        // A field of the very name that stands for an unknown one changes nothing.
+        let mut named = closed;
+        named["properties"][UNKNOWN] = json!({"type": "integer"});
+        assert!(run(&unlinted(&named)).is_ok());
     }
 }

@@ -11,6 +11,7 @@ pub(crate) struct Shape {
     fields: Vec<(String, Shape)>,
     items: Option<Box<Shape>>,
     most_items: Option<usize>,
+    choice: bool,
     documented: Vec<String>,
     spellings: BTreeMap<String, String>,
 }
@@ -38,6 +39,7 @@ impl Shape {
             fields: fields.map(|(name, schema)| (name.clone(), Self::read(schema))).collect(),
             items: of("items").map(|schema| Box::new(Self::read(schema))),
             most_items: of("maxItems").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok()),
+            choice: of("enum").is_some(),
             documented,
             spellings,
         }
@@ -62,6 +64,11 @@ impl Shape {
     /// The most items of an array.
     pub(crate) fn most_items(&self) -> Option<usize> {
         self.most_items
+    }
+
+    /// Whether there is a list of values.
+    pub(crate) fn is_choice(&self) -> bool {
+        self.choice
     }
 
     /// The documented values of an enum.

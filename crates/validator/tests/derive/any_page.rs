@@ -82,14 +82,16 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// The rows of the base table in any order, padded and dressed.
+/// The rows of the base table in any order, padded and dressed; paragraphs wrapped anywhere, any number of lines between blocks.
 fn dressed() -> impl Strategy<Value = String> {
     let rows: Vec<_> =
         BASE.lines().filter(|line| line.starts_with('|') && line.matches('|').count() == 4).skip(2).collect();
     let rows: Vec<Vec<&str>> = rows.iter().map(|row| row.trim_matches('|').split('|').collect()).collect();
     let count = rows.len();
     let dress = prop::collection::vec((0..5usize, 0..5usize, any::<bool>(), 0..3u8), count);
-    (Just(rows).prop_shuffle(), dress, any::<bool>(), any::<bool>()).prop_map(|(rows, dress, crlf, outer)| {
+    let wraps = prop::collection::vec(any::<bool>(), 24);
+    let lines = (any::<bool>(), any::<bool>(), wraps, 2..5usize);
+    (Just(rows).prop_shuffle(), dress, lines).prop_map(|(rows, dress, (crlf, outer, wraps, blank))| {
         let mut table = TABLE.to_owned();
         for (cells, (left, right, pipes, name)) in rows.iter().zip(dress) {
             let pad = |cell: &str| format!("{}{cell}{}", " ".repeat(left), " ".repeat(right));
@@ -103,6 +105,10 @@ fn dressed() -> impl Strategy<Value = String> {
             table += &row;
         }
         let page = base(WHOLE, &table);
+        let prose = "Changes a toy, or what is known of it. Namespace: the one above; possible values are: none. The rest stays.";
+        let words = prose.split(' ').zip(wraps);
+        let wrapped = words.fold(String::new(), |text, (word, wrap)| text + word + if wrap { "\n" } else { " " });
+        let page = page.replace("Changes a toy.", wrapped.trim_end()).replace("\n\n", &"\n".repeat(blank));
         if crlf { page.replace('\n', "\r\n") } else { page }
     })
 }

@@ -8,6 +8,7 @@ use patchgate_validator::derive::{DERIVER, DeriveError, Derived, MAX_PAGE, Reaso
 use serde_json::{Value, json};
 
 mod any_page;
+mod overlay;
 mod rows;
 
 use rows::{BASE, LIST, OWNER, PATCH, REFUSED, REQUEST, ROWS, SAME};
@@ -42,15 +43,15 @@ fn load(what: &str, derived: &Derived) {
 #[test]
 fn pages_that_mean_the_same_give_the_same_schema() {
     let expected = text(&derived(BASE).unwrap());
+    let mut wrong = Vec::new();
     for (what, from, to) in SAME {
         match derived(&base(from, to)) {
-            Ok(derived) => {
-                assert_eq!(text(&derived), expected, "{what}");
-                load(what, &derived);
-            }
-            Err(error) => panic!("{what}: {}: {error}", error.line),
+            Ok(derived) if text(&derived) == expected => load(what, &derived),
+            Ok(derived) => wrong.push(format!("{what}: another schema\n{}", text(&derived))),
+            Err(error) => wrong.push(format!("{what}: {}: {error}", error.line)),
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -179,6 +180,16 @@ fn bytes_that_are_no_page_are_refused() {
     }
     let largest = vec![b'a'; MAX_PAGE];
     assert_eq!(derive("x", &largest, &Told::default()).unwrap_err().code(), "noPatchLine");
+}
+
+/// The name of the page's file becomes that of the guard, in logs and traces.
+#[test]
+fn a_name_that_no_guard_can_have_is_refused() {
+    for name in ["", "my page", "a/b", "a\u{1b}[31mb", "caf\u{e9}", "a\u{fffd}"] {
+        let error = derive(name, BASE.as_bytes(), &Told::default()).unwrap_err();
+        assert_eq!((error.code(), error.line, error.column), ("guardName", 1, 1), "{name}");
+    }
+    assert!(derive("a-b_c.D9", BASE.as_bytes(), &Told::default()).is_ok());
 }
 
 #[test]
