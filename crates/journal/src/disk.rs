@@ -183,10 +183,6 @@ impl Storage for Disk {
         Ok(Box::new(DiskFile { file, path: to }))
     }
 
-    fn sync(&self, name: &str) -> io::Result<()> {
-        appending().open(self.path(name))?.sync_all()
-    }
-
     fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
         let file = OpenOptions::new().write(true).custom_flags(no_follow()).open(self.path(name))?;
         file.set_len(length)?;
@@ -380,5 +376,9 @@ mod tests {
         file.check(3).unwrap();
         assert_eq!(fs::read(disk.path("file")).unwrap(), b"abc");
         assert!(!disk.path("aside").exists());
+        let blocks = || fs::metadata(disk.path("file")).unwrap().blocks() * 512;
+        assert!(blocks() >= 65536);
+        disk.truncate("file", 3).unwrap();
+        assert!(blocks() < 65536, "the space is free again");
     }
 }

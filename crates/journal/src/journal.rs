@@ -123,7 +123,7 @@ impl Journal {
             let mut flood = self.shared.flood.lock().unwrap_or_else(PoisonError::into_inner);
             flood.offer(asked.caller, refused.code, most, Instant::now(), now)
         };
-        let most = if self.health().is_writable() { settings.refusals_per_second } else { 0 };
+        let most = if self.shared.health.borrow().is_writable() { settings.refusals_per_second } else { 0 };
         let single = offer(most)
             && with_line(|line| {
                 body::refusal(line, now, asked, refused, &settings.fields);

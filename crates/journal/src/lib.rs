@@ -6,6 +6,21 @@
 //! edit ── Journal::record ──> RecordedIntent ── forwarded, answered ── RecordedIntent::close ──> RecordedOutcome
 //! ```
 //!
+//! ```
+//! use patchgate_journal::{Asked, Journal, Outcome, RecordedIntent, RecordedOutcome};
+//! use patchgate_model::Recordable;
+//!
+//! async fn forward<T>(_: &RecordedIntent<T>) -> u16 {
+//!     204
+//! }
+//!
+//! async fn way<T: Recordable>(journal: &Journal, edit: T, asked: &Asked<'_>) -> Option<RecordedOutcome> {
+//!     let intent = journal.record(edit, asked, &["default"]).await.ok()?;
+//!     let status = forward(&intent).await;
+//!     intent.close(Outcome::answered(status, None)).await.ok()
+//! }
+//! ```
+//!
 //! One thread owns the file ([`Journal`]). What waits when it looks is one write and one `fdatasync`. Nothing here needs a
 //! runtime: what is to be waited for are plain futures.
 //!
@@ -67,4 +82,4 @@ pub(crate) use journal::with_line;
 pub use journal::{Journal, OpenError, Started};
 pub use record::{Asked, Outcome, Refused, Subject, Verdict, Who};
 pub use retention::Retention;
-pub use settings::{Durability, Settings};
+pub use settings::{Committed, Durability, Settings};

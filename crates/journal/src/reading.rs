@@ -34,12 +34,17 @@ pub(crate) fn list(storage: &(impl Reading + ?Sized)) -> io::Result<Vec<Listed>>
             Err(error) => return Err(error),
         }
         let opening = first.strip_suffix(b"\n").and_then(recovery::opening);
-        listed.push(Listed { name, length, counts: length, opening });
+        listed.push(Listed { name, length, counts: u64::MAX, opening });
+    }
+    // Of the newest as much as was there when it was listed: it may be written to. The others are read to their ends, since
+    // one may have grown until the next was begun.
+    if let Some(newest) = listed.last_mut() {
+        newest.counts = newest.length;
     }
     let mut ends: BTreeMap<u64, u64> = BTreeMap::new();
     for segment in listed.iter_mut().rev() {
         if let Some(end) = ends.get(&segment.name.number) {
-            segment.counts = segment.length.min(*end);
+            segment.counts = segment.counts.min(*end);
         }
         for abandoned in segment.opening.iter().flat_map(|opening| &opening.abandoned) {
             let end = ends.entry(abandoned.segment).or_insert(u64::MAX);

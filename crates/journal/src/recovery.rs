@@ -219,3 +219,75 @@ pub(crate) struct Opening {
     /// What does not count of earlier segments.
     pub(crate) abandoned: Vec<Abandoned>,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A segment of outcomes and intents.
+    fn segment() -> (Vec<u8>, u64) {
+        let (mut lines, mut head) = (Vec::new(), Head::START);
+        let first = r#""kind":"checkpoint","begins":{"seq":1,"prev":"x"}"#.to_owned();
+        let more = (0..12).map(|n| {
+            let kind = if n % 2 == 0 { "intent" } else { "outcome" };
+            format!(r#""kind":"{kind}","request_id":"{}""#, n / 2)
+        });
+        for body in std::iter::once(first).chain(more) {
+            head = chain::seal(head, body.as_bytes(), &mut lines);
+        }
+        (lines, head.seq)
+    }
+
+    fn scanned(bytes: &[u8]) -> (Scan, Known) {
+        let mut known = Known::default();
+        (scan(bytes, &mut known, &mut |_| {}).unwrap(), known)
+    }
+
+    #[test]
+    fn a_tail_cut_at_every_byte_is_told_from_damage() {
+        let (lines, _) = segment();
+        for length in 0..lines.len() {
+            let (scan, known) = scanned(&lines[..length]);
+            assert_eq!(scan.faults, Faults::default(), "at {length}");
+            let whole = lines[..length].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let tail = scan.tail.map_or((length, 0), |tail| {
+                (usize::try_from(tail.from).unwrap(), usize::try_from(tail.bytes).unwrap())
+            });
+            assert_eq!(tail, (whole, length - whole), "at {length}");
+            // Every other record but the first is an intent.
+            assert_eq!(
+                known.open.len() as u64,
+                u64::from(scan.records > 0 && scan.records % 2 == 0),
+                "at {length}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_over_is_found_and_what_follows_is_kept(
+            from in any::<prop::sample::Index>(),
+            noise in prop::collection::vec(any::<u8>(), 1..400),
+        ) {
+            let (mut lines, last) = segment();
+            let (from, whole) = (from.index(lines.len()), lines.clone());
+            let to = lines.len().min(from + noise.len());
+            lines[from..to].copy_from_slice(&noise[..to - from]);
+            let (scan, known) = scanned(&lines);
+            if lines == whole {
+                prop_assert_eq!(scan.faults.total, 0);
+            } else {
+                prop_assert!(scan.faults.total > 0 || scan.tail.is_some());
+                let reached_the_end = whole[to..].split(|byte| *byte == b'\n').count() < 3;
+                prop_assert!(known.head.is_some_and(|head| head.seq == last) || reached_the_end);
+            }
+        }
+
+        #[test]
+        fn nothing_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+            _ = scanned(&bytes);
+        }
+    }
+}

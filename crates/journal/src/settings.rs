@@ -1,6 +1,7 @@
 //! What can be set about a journal.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +20,9 @@ pub enum Durability {
     /// last [`Settings::synced_within`] and as much as one sync takes.
     Relaxed,
 }
+
+/// Whoever is told how long a commit took.
+pub type Committed = Arc<dyn Fn(Duration) + Send + Sync>;
 
 /// What can be set.
 #[derive(Clone)]
@@ -50,7 +54,7 @@ pub struct Settings {
     /// What the time is.
     pub clock: fn() -> Timestamp,
     /// Told how long each commit took: write, and sync where there was one. Called by the journal's own thread.
-    pub committed: Option<fn(Duration)>,
+    pub committed: Option<Committed>,
 }
 
 impl Default for Settings {

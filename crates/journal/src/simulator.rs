@@ -306,14 +306,6 @@ impl Storage for Simulator {
         Ok(Box::new(SimulatedFile { disk: self.clone(), file, name: name.to_owned() }))
     }
 
-    fn sync(&self, name: &str) -> io::Result<()> {
-        let mut world = self.world();
-        world.call("sync at the start")?;
-        let (_, content) = world.find(name)?;
-        content.durable.clone_from(&content.bytes);
-        Ok(())
-    }
-
     fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
         let mut world = self.world();
         let failed = world.call("truncate");

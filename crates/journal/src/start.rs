@@ -62,14 +62,14 @@ fn mend(storage: &dyn Storage, scans: &[(&Listed, Scan)], found: &mut Found) -> 
         if !behind_all {
             continue;
         }
-        if let Some(tail) = scan.tail {
-            cut(storage, segment, tail, found)?;
+        let name = segment.name.to_string();
+        match scan.tail {
+            Some(tail) => cut(storage, segment, tail, found)?,
+            // What was read may be in the system's memory alone; and space may be set aside behind it.
+            None => storage.truncate(&name, segment.length)?,
         }
         if scan.records == 0 {
-            storage.remove(&segment.name.to_string())?;
-        } else {
-            // What was read may be in the system's memory alone.
-            storage.sync(&segment.name.to_string())?;
+            storage.remove(&name)?;
         }
     }
     Ok(())

@@ -34,10 +34,8 @@ pub trait Storage: Reading + Send + fmt::Debug {
     /// Gives a file with space set aside another name, to append to it within that space.
     fn take_up(&self, set_aside: &str, name: &str) -> io::Result<Box<dyn Appending>>;
 
-    /// Makes what was read from a file durable.
-    fn sync(&self, name: &str) -> io::Result<()>;
-
-    /// Cuts a file, durably.
+    /// Cuts a file, and makes what is left durable. Space that was set aside behind it is free again, also where nothing is
+    /// cut.
     fn truncate(&self, name: &str, length: u64) -> io::Result<()>;
 
     /// Removes a file.

@@ -101,7 +101,7 @@ pub fn verify(
     progress: &mut dyn FnMut(u64, u64),
 ) -> io::Result<Report> {
     let listed = reading::list(storage)?;
-    let all = listed.iter().map(|segment| segment.counts).sum();
+    let all = listed.iter().map(|segment| segment.length.min(segment.counts)).sum();
     let mut report = Report {
         segments: listed.len() as u64,
         records: 0,

@@ -89,9 +89,6 @@ impl Storage for Nowhere {
     fn take_up(&self, _: &str, _: &str) -> io::Result<Box<dyn Appending>> {
         Ok(Box::new(Self))
     }
-    fn sync(&self, _: &str) -> io::Result<()> {
-        Ok(())
-    }
     fn truncate(&self, _: &str, _: u64) -> io::Result<()> {
         Ok(())
     }

@@ -152,3 +152,133 @@ pub(crate) fn mark(line: &mut Vec<u8>, now: Timestamp, mark: &Mark) {
         members.number("segment", damaged.segment).number("line", damaged.line);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use patchgate_model::{Generation, GraphVersion, KeyPattern, PathTemplate, RequestId, Route};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chain::{self, Head};
+    use crate::fields::Keep;
+    use crate::record::Verdict;
+    use crate::record::read::{Decision, Record};
+
+    struct Edit {
+        resource: Resource,
+        document: String,
+        fields: Vec<(String, String)>,
+    }
+
+    impl Edit {
+        fn of(key: &str, fields: &BTreeMap<String, String>) -> Self {
+            let template = PathTemplate::parse("/{version}/things/{thingId}").unwrap();
+            let pattern = KeyPattern::parse(KeyPattern::SAFE_IDENTIFIER).unwrap();
+            let route = Arc::new(Route::new(template, GraphVersion::ALL.to_vec(), |_| pattern.clone()));
+            let resource = route.resource(&format!("/beta/things/{key}")).unwrap();
+            let document = serde_json::to_string(fields).unwrap();
+            let json = |text: &String| serde_json::to_string(text).unwrap();
+            let fields = fields.iter().map(|(name, value)| (name.clone(), json(value))).collect();
+            Self { resource, document, fields }
+        }
+    }
+
+    impl Recordable for Edit {
+        fn guard(&self) -> &'static str {
+            "thing-update"
+        }
+        fn resource(&self) -> &Resource {
+            &self.resource
+        }
+        fn schema_id(&self) -> &'static str {
+            "thing"
+        }
+        fn schema_digest(&self) -> &'static str {
+            "0d5f"
+        }
+        fn document(&self) -> &[u8] {
+            self.document.as_bytes()
+        }
+        fn each_field(&self, see: &mut dyn FnMut(&str, &[u8])) {
+            for (name, value) in &self.fields {
+                see(name, value.as_bytes());
+            }
+        }
+    }
+
+    /// Seals a body and takes the line apart again.
+    fn through_the_chain(body: &[u8]) -> Vec<u8> {
+        let mut line = Vec::new();
+        chain::seal(Head::START, body, &mut line);
+        assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1), "one line");
+        line.pop();
+        assert!(chain::open(&line).is_ok());
+        line
+    }
+
+    proptest! {
+        #[test]
+        fn an_intent_is_read_as_it_was_written(
+            caller in prop::option::of(any::<String>()),
+            key in "[A-Za-z0-9_-]{1,40}",
+            fields in prop::collection::btree_map(any::<String>(), any::<String>(), 0..5),
+            reasons in prop::collection::vec(any::<String>(), 0..3),
+            seconds in 0i64..4_000_000_000,
+            omit in any::<bool>(),
+        ) {
+            let edit = Edit::of(&key, &fields);
+            let asked = Asked {
+                request_id: RequestId::from_uuid(uuid::Uuid::from_u128(7)),
+                trace_id: None,
+                caller: Who { id: caller.as_deref(), known_by: "test" },
+                generation: Generation(3),
+            };
+            let keep = fields.keys().filter(|_| omit).map(|name| (name.clone(), Keep::Omit)).collect();
+            let rules = FieldRules::new(keep, None).unwrap();
+            let time = Timestamp::from_second(seconds).unwrap();
+            let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
+            let mut body = Vec::new();
+            intent(&mut body, time, &asked, &edit, &reasons, &rules);
+            let line = through_the_chain(&body);
+            let record = Record::parse(&line).unwrap();
+            prop_assert_eq!(record.time, time);
+            let found = record.caller.unwrap();
+            prop_assert_eq!(found.id.as_deref(), caller.as_deref());
+            prop_assert_eq!(record.reasons, reasons);
+            prop_assert_eq!(&record.resource["thingId"], &key);
+            prop_assert_eq!(record.resource["version"].as_str(), "beta");
+            prop_assert_eq!(record.decision, Some(Decision::Allow));
+            prop_assert_eq!(record.generation, Some(3));
+            let kept = if omit { BTreeMap::new() } else { fields.clone() };
+            prop_assert_eq!(record.edit.unwrap(), serde_json::to_value(&kept).unwrap());
+            let omitted: Vec<String> = fields.keys().filter(|_| omit).cloned().collect();
+            prop_assert_eq!(record.omitted, omitted);
+        }
+
+        #[test]
+        fn an_outcome_is_read_as_it_was_written(id in any::<String>(), status in 100u16..600, millis in 0u64..100_000) {
+            let answered = Outcome::answered(status, Some(&id));
+            let mut body = Vec::new();
+            outcome(&mut body, Timestamp::UNIX_EPOCH, "7", None, &answered, Some(Duration::from_millis(millis)));
+            prop_assert!(body.len() < 1024, "as the reserve reckons with");
+            let line = through_the_chain(&body);
+            let record = Record::parse(&line).unwrap();
+            prop_assert_eq!(record.status, Some(status));
+            prop_assert_eq!(record.duration_ms, Some(millis));
+            let verdict = if status < 200 || (300..500).contains(&status) { Verdict::Refused } else if status < 300 { Verdict::Applied } else { Verdict::Failed };
+            prop_assert_eq!(record.result, Some(verdict));
+            let kept = record.upstream_request_id.unwrap();
+            prop_assert!(id.starts_with(&*kept) && (kept.len() > 124 || *kept == *id));
+        }
+    }
+
+    #[test]
+    fn what_is_no_canonical_json_makes_no_second_line() {
+        let mut body = Vec::new();
+        Members::new(&mut body).raw("edit", b"{}\n{\"v\":1}");
+        assert_eq!(body, br#""edit":"{}\n{\"v\":1}""#);
+    }
+}

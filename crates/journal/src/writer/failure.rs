@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Source, Trouble, Writer, answer};
 use crate::health::{Health, NotRecorded, OutcomeHeld};
-use crate::queue::{Batch, Counted, What};
+use crate::queue::{Batch, Counted, Entry, What};
 use crate::record::Abandoned;
 use crate::segment::RESERVE;
 use crate::storage::is_full;
@@ -22,8 +22,6 @@ impl Writer {
     /// The storage failed: the segment has ended.
     pub(super) fn fail(&mut self, trouble: Trouble) {
         Counted::add(&self.shared.counted.failures, 1);
-        let (Trouble::Io(error) | Trouble::Meddled(error)) = &trouble;
-        self.unwritable(error);
         if let Some(segment) = self.segment.take() {
             let (durable, head) = segment.durable;
             self.head = head;
@@ -41,14 +39,13 @@ impl Writer {
             self.unseal(batch);
         }
         for batch in unsynced {
-            let kept = self.without_waiting_intents(batch);
-            self.keep(kept);
+            self.keep(batch);
         }
         let (Trouble::Io(error) | Trouble::Meddled(error)) = trouble;
         self.rescue(error);
     }
 
-    /// Goes on elsewhere after a failure, if that is possible.
+    /// Goes on elsewhere after a failure, if that is possible. Nobody who waits notices then.
     pub(super) fn rescue(&mut self, error: io::Error) {
         let mut error = error;
         if !is_full(&error) {
@@ -57,13 +54,7 @@ impl Writer {
                 Err(again) => error = again,
             }
         }
-        if is_full(&error) && self.reserve && self.fresh(Source::Reserve, "the disk is full").is_ok() {
-            self.rescue = true;
-        } else {
-            self.hold_pending(&error);
-        }
-        self.unwritable(&error);
-        self.try_again_later();
+        self.make_do(&error);
     }
 
     /// Tries whether the storage is well again.
@@ -72,23 +63,36 @@ impl Writer {
             if self.segment.is_some() { Ok(()) } else { self.fresh(Source::Nothing, "after a failure") };
         match tried {
             Ok(()) => self.writable_with_reserve(),
-            Err(error) => {
-                if is_full(&error) && self.reserve && self.fresh(Source::Reserve, "the disk is full").is_ok()
-                {
-                    self.rescue = true;
-                } else {
-                    self.hold_pending(&error);
-                }
-                self.unwritable(&error);
-                self.try_again_later();
-            }
+            Err(error) => self.make_do(&error),
         }
+    }
+
+    /// Refuses intents, and writes outcomes to the reserve if that is what helps, else holds them.
+    fn make_do(&mut self, error: &io::Error) {
+        self.unwritable(error);
+        let pending = std::mem::take(&mut self.pending);
+        self.pending = self.without_waiting_intents(pending);
+        if is_full(error) && self.reserve && self.fresh(Source::Reserve, "the disk is full").is_ok() {
+            self.rescue = true;
+        } else {
+            self.hold_pending(error);
+        }
+        self.try_again_later();
     }
 
     /// Intents are taken again, if space can be set aside for their outcomes.
     fn writable_with_reserve(&mut self) {
         if !self.reserve {
-            match self.storage.set_aside(RESERVE, self.shared.settings.reserve_bytes) {
+            let bytes = self.shared.settings.reserve_bytes;
+            let first = self.storage.set_aside(RESERVE, bytes);
+            let set_aside = first.or_else(|error| {
+                if is_full(&error) && self.give_back() {
+                    self.storage.set_aside(RESERVE, bytes)
+                } else {
+                    Err(error)
+                }
+            });
+            match set_aside {
                 Ok(()) => self.reserve = true,
                 Err(error) if is_full(&error) => {
                     self.rescue = true;
@@ -101,6 +105,14 @@ impl Writer {
         }
         (self.rescue, self.retry) = (false, None);
         self.shared.set_health(Health::Writable);
+    }
+
+    /// Gives the rest of the space of a segment that was the reserve back, once no outcome can come that needs it.
+    fn give_back(&self) -> bool {
+        let idle = self.open.is_empty() && self.pending.is_empty();
+        let segment = self.segment.as_ref().filter(|segment| idle && segment.length == segment.durable.0);
+        segment
+            .is_some_and(|segment| self.storage.truncate(&segment.name.to_string(), segment.length).is_ok())
     }
 
     pub(super) fn unwritable(&self, error: &io::Error) {
@@ -127,40 +139,37 @@ impl Writer {
         Batch::default()
     }
 
+    /// Keeps records to be written anew, but for marks: they speak of the segment in which they were to stand.
     fn keep(&mut self, mut batch: Batch) {
-        if self.pending.is_empty() {
-            self.pending = batch;
-            return;
-        }
-        let mut bodies = Vec::new();
+        let reason = self.reason();
         for (entry, body) in batch.each() {
-            bodies.push((std::mem::replace(&mut entry.what, What::Refusal), body.to_vec()));
-        }
-        for (what, body) in bodies {
-            self.pending.push(what, &body);
+            match std::mem::replace(&mut entry.what, What::Refusal) {
+                What::Mark(waiter) => answer(waiter, Err(NotRecorded::Unwritable(Arc::clone(&reason)))),
+                what => self.pending.push(what, body),
+            }
         }
     }
 
     /// Refuses the intents that somebody waits for; nobody forwards them.
     pub(super) fn without_waiting_intents(&mut self, mut batch: Batch) -> Batch {
-        let waiting = |what: &What| matches!(what, What::Intent(_, Some(_)) | What::Mark(_));
-        if !batch.entries.iter().any(|entry| waiting(&entry.what)) {
+        let waits = |entry: &&Entry| matches!(entry.what, What::Intent(_, Some(_)));
+        let refused = batch.entries.iter().filter(waits).count();
+        let marks = batch.entries.iter().any(|entry| matches!(entry.what, What::Mark(_)));
+        if refused == 0 && !marks {
             return batch;
         }
-        let reason = self.reason();
-        let (mut kept, mut refused) = (Batch::default(), 0);
+        // Before anybody is told, who may then count on it.
+        Counted::add(&self.shared.counted.refused_intents, refused as u64);
+        self.shared.closed(refused);
+        let (reason, mut kept) = (self.reason(), Batch::default());
+        let refusal = || NotRecorded::Unwritable(Arc::clone(&reason));
         for (entry, body) in batch.each() {
             match std::mem::replace(&mut entry.what, What::Refusal) {
-                What::Intent(_, Some(waiter)) => {
-                    refused += 1;
-                    answer(Some(waiter), Err(NotRecorded::Unwritable(Arc::clone(&reason))));
-                }
-                What::Mark(waiter) => answer(waiter, Err(NotRecorded::Unwritable(Arc::clone(&reason)))),
+                What::Intent(_, Some(waiter)) => answer(Some(waiter), Err(refusal())),
+                What::Mark(waiter) => answer(waiter, Err(refusal())),
                 what => kept.push(what, body),
             }
         }
-        Counted::add(&self.shared.counted.refused_intents, refused as u64);
-        self.shared.closed(refused);
         kept
     }
 

@@ -1,9 +1,8 @@
 //! The thread that owns the file: takes all that waits, writes it at once, syncs once, answers all.
 //!
 //! When the storage fails, the segment has ended, whatever the failure was: nothing is tried on it again. What was not known
-//! to be durable is written anew to a fresh segment, whose first record says where the old one ceases to count; intents that
-//! somebody waits for are refused instead. While there is no fresh segment, or only the reserve, further intents are refused
-//! at once, and the storage is tried again from time to time.
+//! to be durable is written anew to a fresh segment, whose first record says where the old one ceases to count. While there is
+//! no fresh segment, or only the reserve, intents are refused at once, and the storage is tried again from time to time.
 
 mod failure;
 mod retain;
@@ -21,7 +20,7 @@ use tokio::sync::oneshot::Sender;
 use crate::chain::{self, Head};
 use crate::flood::Flood;
 use crate::health::NotRecorded;
-use crate::queue::{Batch, Counted, Order, Shared, What};
+use crate::queue::{Batch, Counted, Entry, Order, Shared, What};
 use crate::record::{Mark, body};
 use crate::segment::RESERVE;
 use crate::settings::Durability;
@@ -206,7 +205,7 @@ impl Writer {
         Counted::add(&counted.records, records);
         Counted::add(&counted.bytes, lines.len() as u64);
         Counted::add(&counted.commit_nanoseconds, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-        if let Some(committed) = self.shared.settings.committed {
+        if let Some(committed) = &self.shared.settings.committed {
             committed(took);
         }
         if lines.capacity() <= KEPT_BUFFER {
@@ -265,20 +264,18 @@ impl Writer {
 
     /// Answers for records that are durable, and forgets them.
     fn settle(&self, batch: &mut Batch) {
-        let mut closed = 0;
+        let outcome = |entry: &&Entry| entry.sealed.is_some() && matches!(entry.what, What::Outcome(..));
+        // Before anybody is told, who may then count on it.
+        self.shared.closed(batch.entries.iter().filter(outcome).count());
         for entry in batch.entries.drain(..) {
             match entry.what {
                 What::Intent(_, waiter) => answer(waiter, Ok(())),
-                What::Outcome(_, waiter) => {
-                    closed += usize::from(entry.sealed.is_some());
-                    answer(waiter, Ok(()));
-                }
+                What::Outcome(_, waiter) => answer(waiter, Ok(())),
                 What::Refusal => {}
                 What::Mark(waiter) => answer(waiter, Ok(entry.sealed.unwrap_or(self.head))),
             }
         }
         batch.clear();
-        self.shared.closed(closed);
     }
 
     /// A batch that has been settled, to use its buffers again.
