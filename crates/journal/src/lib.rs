@@ -42,6 +42,9 @@
 //!
 //! # What is not promised
 //!
+//! The reserve is space that `fallocate` sets aside. File systems that write each change to a new place (btrfs, ZFS) may say
+//! yes and still be full: there the outcomes of edits in flight are held in memory until the disk has room.
+//!
 //! The chain has no key: whoever can write to the directory can write another chain. Kept elsewhere, a
 //! [`checkpoint`](mod@checkpoint) makes that visible for all that came before it; so does it for records taken away at the end, which the chain
 //! alone can't show.

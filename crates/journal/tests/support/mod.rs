@@ -19,8 +19,10 @@ use std::time::Duration;
 
 use patchgate_journal::record::Kind;
 use patchgate_journal::record::read::Record;
+use patchgate_journal::simulator::Simulator;
 use patchgate_journal::storage::Reading;
-use patchgate_journal::{Asked, Journal, Settings, Verdict, Who};
+use patchgate_journal::verify::{Finding, verify};
+use patchgate_journal::{Asked, Journal, Outcome, Settings, Verdict, Who};
 use patchgate_model::{
     Generation, GraphVersion, KeyPattern, PathTemplate, Recordable, RequestId, Resource, Route,
 };
@@ -151,4 +153,31 @@ pub fn id(number: u64) -> String {
 /// The lines of a file.
 pub fn lines(storage: &dyn Reading, name: &str) -> Vec<Vec<u8>> {
     BufReader::new(storage.read(name, 0).unwrap()).split(b'\n').map(Result::unwrap).collect()
+}
+
+/// Records and closes edits with these numbers.
+pub fn edits(journal: &Journal, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        let intent = wait(journal.record(Edit::of(number + 1), &asked(number), &["default"])).unwrap();
+        wait(intent.close(Outcome::answered(204, Some("graph-id")))).unwrap();
+    }
+}
+
+/// A journal of some segments on a simulated disk, closed.
+pub fn some_segments() -> Simulator {
+    let disk = Simulator::new();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    edits(&journal, 0..30);
+    journal.close();
+    disk
+}
+
+/// The names of the segments.
+pub fn segments(disk: &Simulator) -> Vec<String> {
+    disk.segments().unwrap().into_iter().map(|(name, _)| name.to_string()).collect()
+}
+
+/// What `verify` finds, in words.
+pub fn findings(disk: &Simulator) -> Vec<String> {
+    verify(disk, &[], &mut |_, _| ()).unwrap().findings.iter().map(Finding::to_string).collect()
 }
