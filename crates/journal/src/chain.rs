@@ -249,6 +249,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_record_replaced_with_a_hash_of_its_own_is_found() {
+        let mut lines = sealed(&[r#""a":1"#, r#""b":2"#, r#""c":3"#]);
+        let before = open(lines[0].strip_suffix(b"\n").unwrap()).unwrap().head();
+        lines[1].clear();
+        seal(before, br#""b":7"#, &mut lines[1]);
+        assert!(holds(&lines[..2]), "up to there it is a chain");
+        assert!(!holds(&lines));
+    }
+
     proptest! {
         #[test]
         fn removal_swap_and_repetition_are_found(

@@ -265,6 +265,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_record_replaced_with_a_hash_of_its_own_is_found() {
+        let (lines, last) = segment();
+        let mut lines: Vec<Vec<u8>> =
+            lines.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        let before = chain::open(lines[1].strip_suffix(b"\n").unwrap()).unwrap().head();
+        lines[2].clear();
+        chain::seal(before, br#""kind":"outcome","request_id":"0","result":"applied""#, &mut lines[2]);
+        let (scan, known) = scanned(&lines.concat());
+        assert_eq!(scan.faults.listed, [Fault { line: 4, seq: Some(4), problem: Problem::Replaced }]);
+        assert_eq!(known.head.unwrap().seq, last);
+    }
+
     proptest! {
         #[test]
         fn whatever_is_written_over_is_found_and_what_follows_is_kept(
