@@ -10,6 +10,7 @@ mod near_miss;
 
 pub mod caller;
 pub mod ids;
+pub mod record;
 
 pub mod envelope;
 pub mod quote;
@@ -21,6 +22,7 @@ pub use caller::{Caller, Credential};
 pub use cloud::{Cloud, GraphVersion};
 pub use ids::{ClientRequestId, Generation, RequestId};
 pub use key::KeyPattern;
+pub use record::Recordable;
 pub use refusal::Refusal;
 pub use route::{PathTemplate, Resource, Route};
 pub use violation::{Fault, Violation, ViolationCode, Violations};

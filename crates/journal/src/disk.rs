@@ -1,0 +1,384 @@
+//! A directory of the file system: for readers, and with its lock for the one writer.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Mutex;
+
+use rustix::fs::{FallocateFlags, OFlags};
+
+use crate::segment::{LOCK, SegmentName};
+use crate::storage::{Appending, Reading, Storage};
+
+/// Why a directory can't be the journal's.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// Another process writes there.
+    #[error(
+        "the audit directory '{}' is in use by {holder}; end that process, or give this one a directory of its own (audit.directory)",
+        directory.display()
+    )]
+    Locked {
+        /// The directory.
+        directory: PathBuf,
+        /// Who holds the lock, as far as it says.
+        holder: String,
+    },
+    /// The file system says no.
+    #[error("the audit directory '{}': cannot {action}: {source}", directory.display())]
+    Io {
+        /// The directory.
+        directory: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A journal's directory, to read from.
+#[derive(Debug, Clone)]
+pub struct Directory(PathBuf);
+
+impl Directory {
+    /// A directory; whether it is there shows when it is read.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+}
+
+impl Reading for Directory {
+    fn segments(&self) -> io::Result<Vec<(SegmentName, u64)>> {
+        let mut segments = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            if let Some(name) = entry.file_name().to_str().and_then(SegmentName::parse) {
+                match entry.metadata() {
+                    Ok(metadata) => segments.push((name, metadata.len())),
+                    // Taken away by retention meanwhile.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        segments.sort_unstable();
+        Ok(segments)
+    }
+
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        let mut file = OpenOptions::new().read(true).custom_flags(no_follow()).open(self.0.join(name))?;
+        file.seek(SeekFrom::Start(from))?;
+        Ok(Box::new(file))
+    }
+}
+
+/// A journal's directory, locked by this process.
+#[derive(Debug)]
+pub struct Disk {
+    directory: Directory,
+    /// The file system on which the directory was at first.
+    device: u64,
+    lock: Mutex<File>,
+}
+
+impl Disk {
+    /// Makes the directory if it is not there (mode 0700), and locks it. The lock ends with the process, however that ends.
+    pub fn open(directory: &Path) -> Result<Self, DiskError> {
+        let failed = |action: &'static str| {
+            let directory = directory.to_owned();
+            move |source| DiskError::Io { directory, action, source }
+        };
+        make(directory).map_err(failed("make it"))?;
+        let device = fs::metadata(directory).map_err(failed("read it"))?.dev();
+        let lock = match lock(directory) {
+            Ok(lock) => lock,
+            Err(Lock::Held(holder)) => {
+                return Err(DiskError::Locked { directory: directory.to_owned(), holder });
+            }
+            Err(Lock::Io(source)) => return Err(failed("lock it")(source)),
+        };
+        Ok(Self { directory: Directory::new(directory), device, lock: Mutex::new(lock) })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.0.join(name)
+    }
+}
+
+impl Reading for Disk {
+    fn segments(&self) -> io::Result<Vec<(SegmentName, u64)>> {
+        self.directory.segments()
+    }
+
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        self.directory.read(name, from)
+    }
+}
+
+impl Storage for Disk {
+    fn reader(&self) -> Box<dyn Reading + Send> {
+        Box::new(self.directory.clone())
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let metadata = fs::metadata(&self.directory.0)?;
+        if metadata.dev() != self.device {
+            return Err(io::Error::other(
+                "another file system is mounted there than when the journal was opened",
+            ));
+        }
+        let mut held = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ours = held.metadata()?;
+        match fs::symlink_metadata(self.path(LOCK)) {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => Ok(()),
+            // The directory was made anew, or emptied: whoever locks first has it.
+            Ok(_) => Err(io::Error::other("the lock file was replaced by another process")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match lock(&self.directory.0) {
+                Ok(file) => {
+                    *held = file;
+                    Ok(())
+                }
+                Err(Lock::Held(holder)) => Err(io::Error::other(format!("it is in use by {holder}"))),
+                Err(Lock::Io(error)) => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn Appending>> {
+        let file = appending().create_new(true).mode(0o600).open(self.path(name))?;
+        Ok(Box::new(DiskFile { file, path: self.path(name) }))
+    }
+
+    fn set_aside(&self, name: &str, bytes: u64) -> io::Result<()> {
+        let path = self.path(name);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(no_follow())
+            .open(&path)?;
+        let filled = match rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+            Err(rustix::io::Errno::OPNOTSUPP) => fill(&file, bytes),
+            done => done.map_err(io::Error::from),
+        };
+        // A part of it would be taken for the whole.
+        filled.and_then(|()| file.sync_all()).inspect_err(|_| _ = fs::remove_file(&path))
+    }
+
+    fn take_up(&self, set_aside: &str, name: &str) -> io::Result<Box<dyn Appending>> {
+        let (from, to) = (self.path(set_aside), self.path(name));
+        let file = appending().open(&from)?;
+        if to.try_exists()? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if file.metadata()?.len() > 0 {
+            // Filled, since its blocks could not be set aside otherwise: they are free now, and soon used again.
+            file.set_len(0)?;
+        }
+        fs::rename(&from, &to)?;
+        Ok(Box::new(DiskFile { file, path: to }))
+    }
+
+    fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).custom_flags(no_follow()).open(self.path(name))?;
+        file.set_len(length)?;
+        file.sync_all()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.directory.0)?.sync_all()
+    }
+}
+
+/// A segment that is appended to.
+#[derive(Debug)]
+struct DiskFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl Appending for DiskFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn check(&self, length: u64) -> io::Result<()> {
+        let open = self.file.metadata()?;
+        let named = fs::symlink_metadata(&self.path)?;
+        if (open.dev(), open.ino()) != (named.dev(), named.ino()) {
+            return Err(io::Error::other("the segment was replaced by another file"));
+        }
+        if open.len() != length {
+            let has = open.len();
+            return Err(io::Error::other(format!(
+                "the segment has {has} bytes, and {length} were written: somebody changed it"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// A symbolic link in the place of a file is an error.
+fn no_follow() -> i32 {
+    i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default()
+}
+
+fn appending() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.append(true).custom_flags(no_follow());
+    options
+}
+
+/// Makes a directory and what is missing above it, and makes their names durable.
+fn make(directory: &Path) -> io::Result<()> {
+    let mut missing = Vec::new();
+    let mut up = Some(directory);
+    while let Some(path) = up.filter(|path| !path.as_os_str().is_empty()) {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => break,
+            Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(path),
+            Err(error) => return Err(error),
+        }
+        up = path.parent();
+    }
+    for path in missing.into_iter().rev() {
+        DirBuilder::new().mode(0o700).recursive(true).create(path)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Why there is no lock.
+enum Lock {
+    /// Somebody has it.
+    Held(String),
+    /// It could not be asked for.
+    Io(io::Error),
+}
+
+fn lock(directory: &Path) -> Result<File, Lock> {
+    let path = directory.join(LOCK);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow());
+    let mut file = options.open(path).map_err(Lock::Io)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            // Who has just locked it may not have written yet.
+            _ = file.take(64).read_to_string(&mut text);
+            let known = text.trim().parse::<u32>().ok();
+            return Err(Lock::Held(known.map_or("another process".to_owned(), |id| format!("process {id}"))));
+        }
+        Err(TryLockError::Error(error)) => return Err(Lock::Io(error)),
+    }
+    // For people alone, so a full disk is no reason not to start.
+    _ = file.set_len(0).and_then(|()| writeln!(file, "{}", process::id()));
+    Ok(file)
+}
+
+fn fill(mut file: &File, bytes: u64) -> io::Result<()> {
+    file.set_len(0)?;
+    io::copy(&mut io::repeat(0).take(bytes), &mut file).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn one_writer_and_the_second_is_told_who() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("a/b");
+        let first = Disk::open(&directory).unwrap();
+        let error = Disk::open(&directory).unwrap_err();
+        let pid = process::id();
+        assert!(error.to_string().contains(&format!("in use by process {pid};")), "{error}");
+        drop(first);
+        Disk::open(&directory).unwrap();
+    }
+
+    #[test]
+    fn files_are_the_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("a/b");
+        let disk = Disk::open(&directory).unwrap();
+        disk.create("file").unwrap();
+        disk.set_aside("aside", 4096).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for path in [folder.path().join("a"), directory.clone()] {
+            assert_eq!(mode(&path), 0o700, "{}", path.display());
+        }
+        for name in ["file", "aside", LOCK] {
+            assert_eq!(mode(&directory.join(name)), 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn sees_what_is_done_to_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(folder.path()).unwrap();
+        let mut file = disk.create("file").unwrap();
+        file.append(b"abc").unwrap();
+        file.check(3).unwrap();
+        assert!(disk.create("file").is_err(), "a second file of the same name");
+        File::options().write(true).open(disk.path("file")).unwrap().set_len(1).unwrap();
+        assert!(file.check(3).is_err(), "truncated");
+        fs::rename(disk.path("file"), disk.path("other")).unwrap();
+        assert!(file.check(1).is_err(), "renamed");
+        fs::write(disk.path("file"), "a").unwrap();
+        assert!(file.check(1).is_err(), "replaced");
+        fs::remove_file(disk.path("file")).unwrap();
+        assert!(file.check(1).is_err(), "removed");
+    }
+
+    #[test]
+    fn a_directory_made_anew_is_locked_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("audit");
+        let disk = Disk::open(&directory).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        assert!(disk.check().is_err());
+        fs::create_dir(&directory).unwrap();
+        disk.check().unwrap();
+        assert!(Disk::open(&directory).is_err());
+        fs::remove_dir_all(&directory).unwrap();
+        fs::create_dir(&directory).unwrap();
+        let other = Disk::open(&directory).unwrap();
+        assert!(disk.check().is_err(), "the lock of another is not ours");
+        drop(other);
+    }
+
+    #[test]
+    fn space_set_aside_becomes_a_segment() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(folder.path()).unwrap();
+        disk.set_aside("aside", 65536).unwrap();
+        assert!(fs::metadata(disk.path("aside")).unwrap().blocks() * 512 >= 65536);
+        let mut file = disk.take_up("aside", "file").unwrap();
+        file.append(b"abc").unwrap();
+        file.check(3).unwrap();
+        assert_eq!(fs::read(disk.path("file")).unwrap(), b"abc");
+        assert!(!disk.path("aside").exists());
+        let blocks = || fs::metadata(disk.path("file")).unwrap().blocks() * 512;
+        assert!(blocks() >= 65536);
+        disk.truncate("file", 3).unwrap();
+        assert!(blocks() < 65536, "the space is free again");
+    }
+}

@@ -1,0 +1,108 @@
+//! Canonical JSON, written straight into a line's buffer.
+
+use std::io::Write as _;
+
+/// Writes the members of an object, in the order of the calls.
+pub(crate) struct Members<'a> {
+    line: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl<'a> Members<'a> {
+    /// The members of an object whose brackets the caller writes.
+    pub(crate) fn new(line: &'a mut Vec<u8>) -> Self {
+        Self { line, first: true }
+    }
+
+    pub(crate) fn text(&mut self, name: &str, value: &str) -> &mut Self {
+        self.name(name);
+        string(self.line, value);
+        self
+    }
+
+    /// A member that stands there only with a value.
+    pub(crate) fn maybe(&mut self, name: &str, value: Option<&str>) -> &mut Self {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+        self
+    }
+
+    pub(crate) fn number(&mut self, name: &str, value: u64) -> &mut Self {
+        self.name(name);
+        number(self.line, value);
+        self
+    }
+
+    /// A value that is canonical JSON already. If it has a control character, which canonical JSON has not, it is written
+    /// as a string instead: a line break in it must not begin a line of its own.
+    pub(crate) fn raw(&mut self, name: &str, json: &[u8]) -> &mut Self {
+        self.name(name);
+        if json.is_empty() || json.iter().any(|byte| *byte < 0x20) {
+            string(self.line, &String::from_utf8_lossy(json));
+        } else {
+            self.line.extend_from_slice(json);
+        }
+        self
+    }
+
+    pub(crate) fn object(&mut self, name: &str, write: impl FnOnce(&mut Members<'_>)) -> &mut Self {
+        self.name(name);
+        self.line.push(b'{');
+        write(&mut Members::new(self.line));
+        self.line.push(b'}');
+        self
+    }
+
+    pub(crate) fn texts<'t>(&mut self, name: &str, values: impl IntoIterator<Item = &'t str>) -> &mut Self {
+        self.name(name);
+        self.line.push(b'[');
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                self.line.push(b',');
+            }
+            string(self.line, value);
+        }
+        self.line.push(b']');
+        self
+    }
+
+    /// A list of objects; none at all where there are no items.
+    pub(crate) fn objects<T>(
+        &mut self,
+        name: &str,
+        items: &[T],
+        write: impl Fn(&mut Members<'_>, &T),
+    ) -> &mut Self {
+        if items.is_empty() {
+            return self;
+        }
+        self.name(name);
+        self.line.push(b'[');
+        for (index, item) in items.iter().enumerate() {
+            self.line.extend_from_slice(if index > 0 { b",{" } else { b"{" });
+            write(&mut Members::new(self.line), item);
+            self.line.push(b'}');
+        }
+        self.line.push(b']');
+        self
+    }
+
+    fn name(&mut self, name: &str) {
+        if !std::mem::take(&mut self.first) {
+            self.line.push(b',');
+        }
+        string(self.line, name);
+        self.line.push(b':');
+    }
+}
+
+fn string(line: &mut Vec<u8>, value: &str) {
+    // Writing a string to a vector does not fail.
+    _ = serde_json::to_writer(line, value);
+}
+
+pub(crate) fn number(line: &mut Vec<u8>, value: u64) {
+    // Writing to a vector does not fail.
+    _ = write!(line, "{value}");
+}

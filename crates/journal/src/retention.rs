@@ -1,0 +1,114 @@
+//! Which whole segments may go.
+
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::chain::Head;
+use crate::reading;
+use crate::record::read::Record;
+use crate::recovery::{self, Known};
+use crate::segment::SegmentName;
+use crate::storage::Reading;
+
+/// How long records are kept. With neither limit they are kept for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// The age of a record.
+    pub age: Option<Duration>,
+    /// The bytes of all segments.
+    pub bytes: Option<u64>,
+}
+
+/// A segment that was read and holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole {
+    /// Its name.
+    pub name: SegmentName,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// The latest time on one of its records; the clock may have gone back in between.
+    pub latest: Timestamp,
+    /// The end of the chain behind it.
+    pub end: Head,
+}
+
+impl Retention {
+    /// Whether anything is ever taken away.
+    pub fn keeps_all(&self) -> bool {
+        self.age.is_none() && self.bytes.is_none()
+    }
+
+    /// Whether the oldest segment may go, where all segments together have `total` bytes.
+    pub fn lets_go(&self, oldest: &Whole, total: u64, now: Timestamp) -> bool {
+        let old = self.age.is_some_and(|age| now.duration_since(oldest.latest).unsigned_abs() > age);
+        (old && oldest.latest < now) || self.bytes.is_some_and(|most| total > most)
+    }
+}
+
+/// What may be taken away: segments from the start of the chain on, without a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TakeAway {
+    pub(crate) segments: Vec<SegmentName>,
+    /// The end of the chain behind the last of them.
+    pub(crate) end: Head,
+}
+
+/// Reads segments from the oldest on, as long as they may go. The newest one is never looked at. One that does not verify
+/// stays, and so do all after it: it is evidence.
+pub(crate) fn plan(
+    storage: &(impl Reading + ?Sized),
+    retention: &Retention,
+    now: Timestamp,
+) -> io::Result<Option<TakeAway>> {
+    let listed = reading::list(storage)?;
+    let mut total: u64 = listed.iter().map(|segment| segment.length).sum();
+    let mut known = Known::default();
+    let mut plan: Option<TakeAway> = None;
+    let Some((_newest, older)) = listed.split_last() else { return Ok(None) };
+    for segment in older {
+        let mut latest = Timestamp::MIN;
+        let reader = reading::open(storage, segment.name, segment.counts)?;
+        let scan = recovery::scan(reader, &mut known, &mut |record| {
+            if let Ok(record) = Record::parse(record.line) {
+                latest = latest.max(record.time);
+            }
+        })?;
+        let Some(end) = known.head.filter(|_| scan.faults.total == 0 && scan.tail.is_none()) else { break };
+        let whole = Whole { name: segment.name, bytes: segment.length, latest, end };
+        if !retention.lets_go(&whole, total, now) {
+            break;
+        }
+        total -= segment.length;
+        let plan = plan.get_or_insert(TakeAway { segments: Vec::new(), end });
+        plan.segments.push(segment.name);
+        plan.end = end;
+    }
+    Ok(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn age_and_size_decide() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let name = SegmentName { number: 1, first: 1 };
+        let whole = Whole { name, bytes: 10, latest: at(1000), end: Head::START };
+        let age = |seconds| Retention { age: Some(Duration::from_secs(seconds)), bytes: None };
+        let size = |bytes| Retention { age: None, bytes: Some(bytes) };
+        let rows = [
+            ("nothing set", Retention::default(), 1 << 40, 1 << 30, false),
+            ("young", age(100), 50, 1100, false),
+            ("old", age(100), 50, 1101, true),
+            ("of the future, after the clock went back", age(100), 50, 10, false),
+            ("small", size(50), 50, 1 << 30, false),
+            ("large", size(49), 50, 1001, true),
+        ];
+        for (what, retention, total, now, goes) in rows {
+            assert_eq!(retention.lets_go(&whole, total, at(now)), goes, "{what}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What can be set about a journal.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::fields::FieldRules;
+use crate::retention::Retention;
+
+/// When a record counts as recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Once it is on stable storage. Nothing that was answered as recorded is lost, whatever ends: process, system or power.
+    #[default]
+    Strict,
+    /// Once it is queued. The end of the process by force (`SIGKILL`, a crash) loses at most the last
+    /// [`Settings::written_within`], and as much as one write takes; a crash of the system, or a loss of power, at most the
+    /// last [`Settings::synced_within`] and as much as one sync takes.
+    Relaxed,
+}
+
+/// Whoever is told how long a commit took.
+pub type Committed = Arc<dyn Fn(Duration) + Send + Sync>;
+
+/// What can be set.
+#[derive(Clone)]
+pub struct Settings {
+    /// When a record counts as recorded.
+    pub durability: Durability,
+    /// Which values of an edit stand on record.
+    pub fields: FieldRules,
+    /// A segment of this many bytes is the last one no longer.
+    pub segment_bytes: u64,
+    /// So is one of this age, if it has records.
+    pub segment_age: Duration,
+    /// Which old segments go.
+    pub retention: Retention,
+    /// Space kept back on the disk, in bytes, for the outcomes of edits in flight when it is full.
+    pub reserve_bytes: u64,
+    /// The most intents without an outcome; a further one is refused.
+    pub most_open: usize,
+    /// The most bytes waiting to be written; a further intent is refused, and a refusal only counted.
+    pub most_queued: usize,
+    /// With [`Durability::Relaxed`], how long a record waits for others before all are written.
+    pub written_within: Duration,
+    /// With [`Durability::Relaxed`], how long what was written waits to be synced.
+    pub synced_within: Duration,
+    /// The first and the longest wait between two tries of a disk that failed.
+    pub retry: (Duration, Duration),
+    /// How many refusals of one caller with one code have a record each, a second; more are counted in one.
+    pub refusals_per_second: u32,
+    /// What the time is.
+    pub clock: fn() -> Timestamp,
+    /// Told how long each commit took: write, and sync where there was one. Called by the journal's own thread.
+    pub committed: Option<Committed>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Strict,
+            fields: FieldRules::default(),
+            segment_bytes: 64 << 20,
+            segment_age: Duration::from_hours(24),
+            retention: Retention::default(),
+            reserve_bytes: 4 << 20,
+            most_open: 4096,
+            most_queued: 64 << 20,
+            written_within: Duration::from_millis(1),
+            synced_within: Duration::from_secs(1),
+            retry: (Duration::from_millis(100), Duration::from_secs(5)),
+            refusals_per_second: 20,
+            clock: Timestamp::now,
+            committed: None,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("durability", &self.durability).finish_non_exhaustive()
+    }
+}

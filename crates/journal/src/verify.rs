@@ -1,0 +1,193 @@
+//! Whether the chain holds, over all segments, in the memory of one line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+
+use crate::chain::{Hash, Head};
+use crate::checkpoint::Checkpoint;
+use crate::reading;
+use crate::recovery::{self, Fault, Known, Tail};
+use crate::segment::SegmentName;
+use crate::storage::Reading;
+
+/// The most findings that are listed.
+const MOST: usize = 1000;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// How many segments there are.
+    pub segments: u64,
+    /// How many records hold.
+    pub records: u64,
+    /// The bytes read.
+    pub bytes: u64,
+    /// The first record that is there.
+    pub first: Option<u64>,
+    /// The end of the chain.
+    pub last: Option<Checkpoint>,
+    /// Intents without an outcome: edits in flight, or what the next start will record as unknown.
+    pub open: u64,
+    /// What stands behind the last record and is no whole line: a record that is being written, or was.
+    pub unfinished: Option<(SegmentName, Tail)>,
+    /// What is wrong, the first thousand of it.
+    pub findings: Vec<Finding>,
+    /// All that is wrong.
+    pub total: u64,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn holds(&self) -> bool {
+        self.total == 0
+    }
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// In a segment.
+    Fault {
+        /// The segment.
+        segment: SegmentName,
+        /// What, and where in it.
+        fault: Fault,
+    },
+    /// The chain begins later than its records say.
+    NoStart {
+        /// The first record that is there.
+        first: u64,
+        /// The first that should be.
+        expected: u64,
+    },
+    /// A checkpoint is not in the chain, though it should be.
+    NoCheckpoint {
+        /// The checkpoint.
+        checkpoint: Checkpoint,
+        /// Whether there is another record of that number.
+        replaced: bool,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault { segment, fault: Fault { line, seq, problem } } => {
+                write!(f, "{segment}, line {line}")?;
+                if let Some(seq) = seq {
+                    write!(f, ", record {seq}")?;
+                }
+                write!(f, ": {problem}")
+            }
+            Self::NoStart { first, expected } => write!(
+                f,
+                "the chain begins with record {first}, and should begin with record {expected}: segments are missing"
+            ),
+            Self::NoCheckpoint { checkpoint, replaced: true } => {
+                write!(f, "record {} is not the one of the checkpoint {checkpoint}", checkpoint.0.seq)
+            }
+            Self::NoCheckpoint { checkpoint, replaced: false } => {
+                write!(f, "the record of the checkpoint {checkpoint} is missing")
+            }
+        }
+    }
+}
+
+/// Reads the whole chain. `checkpoints` were kept elsewhere; `progress` is told how many bytes of how many were read.
+pub fn verify(
+    storage: &(impl Reading + ?Sized),
+    checkpoints: &[Checkpoint],
+    progress: &mut dyn FnMut(u64, u64),
+) -> io::Result<Report> {
+    let listed = reading::list(storage)?;
+    let all = listed.iter().map(|segment| segment.length.min(segment.counts)).sum();
+    let mut report = Report {
+        segments: listed.len() as u64,
+        records: 0,
+        bytes: 0,
+        first: None,
+        last: None,
+        open: 0,
+        unfinished: None,
+        findings: Vec::new(),
+        total: 0,
+    };
+    let mut wanted: BTreeMap<u64, (Hash, bool)> =
+        checkpoints.iter().map(|checkpoint| (checkpoint.0.seq, (checkpoint.0.hash, false))).collect();
+    let mut known = Known::default();
+    let mut start: Option<Head> = None;
+    let newest = listed.last().map(|segment| segment.name);
+    for segment in &listed {
+        let reader = match reading::open(storage, segment.name, segment.counts) {
+            Ok(reader) => reader,
+            // Retention takes the oldest away while they are read.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && start.is_none() => continue,
+            Err(error) => return Err(error),
+        };
+        let read = report.bytes;
+        let scan = recovery::scan(reader, &mut known, &mut |record| {
+            start.get_or_insert(record.before());
+            if let Some((hash, seen)) = wanted.get_mut(&record.seq) {
+                *seen = true;
+                if *hash == record.hash {
+                    wanted.remove(&record.seq);
+                }
+            }
+            if record.seq.is_multiple_of(4096) {
+                progress(read, all);
+            }
+        })?;
+        report.records += scan.records;
+        report.bytes += scan.bytes;
+        progress(report.bytes, all);
+        report.total += scan.faults.total;
+        for fault in scan.faults.listed {
+            report.list(Finding::Fault { segment: segment.name, fault });
+        }
+        match scan.tail {
+            Some(tail) if tail.one_piece && Some(segment.name) == newest => {
+                report.unfinished = Some((segment.name, tail));
+            }
+            Some(tail) if tail.one_piece => {
+                let problem = recovery::Problem::Broken(crate::chain::Broken::Form);
+                report.add(Finding::Fault {
+                    segment: segment.name,
+                    fault: Fault { line: tail.line, seq: None, problem },
+                });
+            }
+            _ => {}
+        }
+    }
+    let begins = known.begins.unwrap_or(Head::START);
+    if let Some(start) = start {
+        report.first = Some(start.seq + 1);
+        let other = start.seq == begins.seq && start.hash != begins.hash;
+        if start.seq > begins.seq || other {
+            report.add(Finding::NoStart { first: start.seq + 1, expected: begins.seq + 1 });
+        }
+    }
+    for (seq, (hash, replaced)) in wanted {
+        // What retention took away is not missing.
+        if start.is_none_or(|start| seq > start.seq) {
+            let checkpoint = Checkpoint(Head { seq, hash });
+            report.add(Finding::NoCheckpoint { checkpoint, replaced });
+        }
+    }
+    report.last = known.head.map(Checkpoint);
+    report.open = known.open.len() as u64;
+    Ok(report)
+}
+
+impl Report {
+    fn add(&mut self, finding: Finding) {
+        self.total += 1;
+        self.list(finding);
+    }
+
+    fn list(&mut self, finding: Finding) {
+        if self.findings.len() < MOST {
+            self.findings.push(finding);
+        }
+    }
+}

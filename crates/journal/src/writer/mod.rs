@@ -1,0 +1,352 @@
+//! The thread that owns the file: takes all that waits, writes it at once, syncs once, answers all.
+//!
+//! When the storage fails, the segment has ended, whatever the failure was: nothing is tried on it again. What was not known
+//! to be durable is written anew to a fresh segment, whose first record says where the old one ceases to count. While there is
+//! no fresh segment, or only the reserve, intents are refused at once, and the storage is tried again from time to time.
+
+mod failure;
+mod retain;
+mod segment;
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use patchgate_model::RequestId;
+use tokio::sync::oneshot::Sender;
+
+use crate::chain::{self, Head};
+use crate::flood::Flood;
+use crate::health::NotRecorded;
+use crate::queue::{Batch, Counted, Entry, Order, Shared, What};
+use crate::record::{Mark, body};
+use crate::segment::RESERVE;
+use crate::settings::Durability;
+use crate::start::Found;
+use crate::storage::{Storage, is_full};
+use failure::Retry;
+use segment::{Segment, Source};
+
+/// Buffers that grew beyond this are given back after a burst.
+const KEPT_BUFFER: usize = 1 << 20;
+
+/// The writer, and what it knows.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    storage: Box<dyn Storage>,
+    shared: Arc<Shared>,
+    /// The end of the chain, with all that was sealed.
+    head: Head,
+    /// The end of what retention took away.
+    begins: Head,
+    /// The number of the next segment.
+    number: u64,
+    segment: Option<Segment>,
+    /// Space is set aside for outcomes.
+    reserve: bool,
+    /// The disk is full: the segment is the reserve, for outcomes alone.
+    rescue: bool,
+    /// Sealed and written, and not known to be durable.
+    unsynced: Vec<Batch>,
+    unsynced_since: Option<Instant>,
+    /// To be written anew, to a fresh segment.
+    pending: Batch,
+    /// Intents that were sealed and have no outcome that was.
+    open: HashSet<RequestId>,
+    /// Intents of an earlier process without an outcome.
+    orphans: Vec<String>,
+    /// What the first record of the next segment tells.
+    news: Mark,
+    retry: Option<Retry>,
+    retaining: bool,
+    lines: Vec<u8>,
+}
+
+impl Writer {
+    /// A writer that goes on behind what was found. It has no segment yet.
+    pub(crate) fn new(storage: Box<dyn Storage>, shared: Arc<Shared>, found: Found) -> Self {
+        Self {
+            storage,
+            shared,
+            head: found.head,
+            begins: found.begins,
+            number: found.number,
+            segment: None,
+            reserve: false,
+            rescue: false,
+            unsynced: Vec::new(),
+            unsynced_since: None,
+            pending: Batch::default(),
+            open: HashSet::new(),
+            orphans: found.open,
+            news: found.news,
+            retry: None,
+            retaining: false,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Begins the first segment. On a full disk the journal starts all the same, and refuses intents.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        self.reserve = match self.storage.set_aside(RESERVE, self.shared.settings.reserve_bytes) {
+            Ok(()) => true,
+            Err(error) => {
+                if is_full(&error) {
+                    self.unwritable(&error);
+                }
+                false
+            }
+        };
+        match self.fresh(Source::Nothing, "start") {
+            Ok(()) if self.reserve || self.shared.health.borrow().is_writable() => Ok(()),
+            Ok(()) => {
+                self.rescue = true;
+                self.try_again_later();
+                Ok(())
+            }
+            Err(error) if is_full(&error) => {
+                self.unwritable(&error);
+                self.rescue(error);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs until the journal is closed.
+    pub(crate) fn run(mut self) {
+        let mut batch = Batch::default();
+        loop {
+            let taken = self.shared.take(&mut batch, self.due());
+            let relaxed = self.shared.settings.durability == Durability::Relaxed;
+            if relaxed
+                && !taken.stop
+                && taken.orders.is_empty()
+                && !batch.is_empty()
+                && self.segment.is_some()
+            {
+                thread::sleep(self.shared.settings.written_within);
+            }
+            self.count_flood(&mut batch, taken.stop);
+            let mut answers = Vec::new();
+            for order in taken.orders {
+                match order {
+                    Order::Checkpoint(waiter) => answers.push(waiter),
+                    Order::TakeAway(plan) => self.take_away(plan),
+                }
+            }
+            if !answers.is_empty() || taken.stop {
+                let why = if taken.stop { "end" } else { "asked for" };
+                let mut answers = answers.into_iter();
+                self.push_mark(&mut batch, why, answers.next());
+                answers.for_each(|waiter| self.push_mark(&mut batch, why, Some(waiter)));
+            }
+            batch = self.turn(batch, taken.stop);
+            if taken.stop {
+                return;
+            }
+        }
+    }
+
+    /// One round: write what was taken; sync what has waited long enough; try again what failed.
+    fn turn(&mut self, batch: Batch, sync: bool) -> Batch {
+        let now = Instant::now();
+        if self.retry.is_some_and(|retry| retry.at <= now) || (sync && self.retry.is_some()) {
+            self.try_again();
+        }
+        let marks = batch.entries.iter().any(|entry| matches!(entry.what, What::Mark(_)));
+        let spare = if batch.is_empty() { batch } else { self.commit(batch, sync || marks) };
+        if self.unsynced_since.is_some_and(|since| since + self.shared.settings.synced_within <= now || sync)
+            && let Err(trouble) = self.sync()
+        {
+            self.fail(trouble);
+        }
+        self.retain();
+        spare
+    }
+
+    /// When there is something to do though nobody asks for it.
+    fn due(&self) -> Option<Instant> {
+        let flood = !self.lock_flood().is_empty();
+        let writable = self.segment.is_some() && !self.rescue;
+        [
+            self.unsynced_since.map(|since| since + self.shared.settings.synced_within),
+            self.retry.map(|retry| retry.at),
+            (flood && writable).then(|| Instant::now() + Duration::from_secs(1)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Writes a batch to the segment, and answers. What it returns is an empty batch to use again.
+    fn commit(&mut self, batch: Batch, sync: bool) -> Batch {
+        if self.segment.is_none() {
+            return self.hold(batch);
+        }
+        let batch = if self.rescue { self.without_waiting_intents(batch) } else { batch };
+        if let Err(trouble) = self.rotate() {
+            self.unsynced.push(batch);
+            self.fail(trouble);
+            return Batch::default();
+        }
+        let begun = Instant::now();
+        let mut batch = batch;
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        let records = self.seal(&mut batch, &mut lines);
+        self.unsynced.push(batch);
+        let strict = sync || self.rescue || self.shared.settings.durability == Durability::Strict;
+        let result = self.write(&lines).and_then(|()| if strict { self.sync() } else { Ok(()) });
+        let (counted, took) = (&self.shared.counted, begun.elapsed());
+        Counted::add(&counted.commits, 1);
+        Counted::add(&counted.records, records);
+        Counted::add(&counted.bytes, lines.len() as u64);
+        Counted::add(&counted.commit_nanoseconds, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        if let Some(committed) = &self.shared.settings.committed {
+            committed(took);
+        }
+        if lines.capacity() <= KEPT_BUFFER {
+            self.lines = lines;
+        }
+        if let Err(trouble) = result {
+            self.fail(trouble);
+        }
+        self.spare()
+    }
+
+    /// Gives each record its place in the chain, and appends its line.
+    fn seal(&mut self, batch: &mut Batch, lines: &mut Vec<u8>) -> u64 {
+        let mut records = 0;
+        for (entry, body) in batch.each() {
+            let counts = match &entry.what {
+                What::Intent(id, _) => self.open.insert(*id),
+                // Without an intent on record there is no outcome: the intent was refused.
+                What::Outcome(id, _) => self.open.remove(id),
+                What::Refusal | What::Mark(_) => true,
+            };
+            if counts {
+                self.head = chain::seal(self.head, body, lines);
+                entry.sealed = Some(self.head);
+                records += 1;
+            }
+        }
+        records
+    }
+
+    fn write(&mut self, lines: &[u8]) -> Result<(), Trouble> {
+        let Some(segment) = &mut self.segment else {
+            return Err(Trouble::Io(io::ErrorKind::NotFound.into()));
+        };
+        segment.file.append(lines).map_err(Trouble::Io)?;
+        segment.length += lines.len() as u64;
+        segment.used = true;
+        self.unsynced_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    /// Makes all that was written durable, and answers whoever waits for it.
+    fn sync(&mut self) -> Result<(), Trouble> {
+        let Some(segment) = &mut self.segment else { return Ok(()) };
+        segment.file.sync().map_err(Trouble::Io)?;
+        segment.file.check(segment.length).map_err(Trouble::Meddled)?;
+        segment.durable = (segment.length, self.head);
+        self.unsynced_since = None;
+        let mut settled = std::mem::take(&mut self.unsynced);
+        for batch in &mut settled {
+            self.settle(batch);
+        }
+        self.unsynced = settled;
+        Ok(())
+    }
+
+    /// Answers for records that are durable, and forgets them.
+    fn settle(&self, batch: &mut Batch) {
+        let outcome = |entry: &&Entry| entry.sealed.is_some() && matches!(entry.what, What::Outcome(..));
+        // Before anybody is told, who may then count on it.
+        self.shared.closed(batch.entries.iter().filter(outcome).count());
+        for entry in batch.entries.drain(..) {
+            match entry.what {
+                What::Intent(_, waiter) => answer(waiter, Ok(())),
+                What::Outcome(_, waiter) => answer(waiter, Ok(())),
+                What::Refusal => {}
+                What::Mark(waiter) => answer(waiter, Ok(entry.sealed.unwrap_or(self.head))),
+            }
+        }
+        batch.clear();
+    }
+
+    /// A batch that has been settled, to use its buffers again.
+    fn spare(&mut self) -> Batch {
+        let settled = self.unsynced.iter().position(Batch::is_empty);
+        let spare = settled.map(|index| self.unsynced.swap_remove(index)).unwrap_or_default();
+        self.unsynced.retain(|batch| !batch.is_empty());
+        if spare.bytes.capacity() <= KEPT_BUFFER { spare } else { Batch::default() }
+    }
+
+    /// Goes on in a fresh segment, if this one is large or old.
+    fn rotate(&mut self) -> Result<(), Trouble> {
+        let settings = &self.shared.settings;
+        let due = self.segment.as_ref().is_some_and(|segment| {
+            segment.used
+                && (segment.length >= settings.segment_bytes
+                    || segment.opened.elapsed() >= settings.segment_age)
+        });
+        if !due || self.rescue {
+            return Ok(());
+        }
+        self.sync()?;
+        self.unsynced.clear();
+        self.fresh(Source::Nothing, "rotation").map_err(Trouble::Io)?;
+        self.retaining = false;
+        Ok(())
+    }
+
+    fn no_news(&self) -> Mark {
+        Mark { begins: self.begins, ..Mark::nothing() }
+    }
+
+    fn push_mark(&self, batch: &mut Batch, why: &str, waiter: Option<Sender<Result<Head, NotRecorded>>>) {
+        let segment = self.segment.as_ref().map_or(self.number, |segment| segment.name.number);
+        let mark = Mark { why: why.to_owned(), segment, ..self.no_news() };
+        let mut line = Vec::new();
+        body::mark(&mut line, (self.shared.settings.clock)(), &mark);
+        batch.push(What::Mark(waiter), &line);
+    }
+
+    fn lock_flood(&self) -> MutexGuard<'_, Flood> {
+        self.shared.flood.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds the records of refusals that were counted, if they can be written.
+    fn count_flood(&self, batch: &mut Batch, all: bool) {
+        if self.segment.is_none() || self.rescue {
+            return;
+        }
+        let due = self.lock_flood().due(Instant::now(), all);
+        let (now, mut line) = ((self.shared.settings.clock)(), Vec::new());
+        for flooded in due {
+            line.clear();
+            body::flooded(&mut line, now, &flooded);
+            batch.push(What::Refusal, &line);
+        }
+    }
+}
+
+/// What went wrong with a segment.
+#[derive(Debug)]
+enum Trouble {
+    /// The storage failed.
+    Io(io::Error),
+    /// Somebody did something to the file.
+    Meddled(io::Error),
+}
+
+fn answer<T>(waiter: Option<Sender<T>>, what: T) {
+    if let Some(waiter) = waiter {
+        // Whoever has gone does not wait.
+        _ = waiter.send(what);
+    }
+}

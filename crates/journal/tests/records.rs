@@ -1,0 +1,215 @@
+//! What stands on record, of edits and of refusals, and how it is found again.
+
+#![cfg(test)]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use patchgate_journal::follow::Follower;
+use patchgate_journal::query::{self, Filter, Query};
+use patchgate_journal::record::Kind;
+use patchgate_journal::record::read::{Decision, Record};
+use patchgate_journal::simulator::Simulator;
+use patchgate_journal::verify::verify;
+use patchgate_journal::{
+    Directory, FieldRules, HashKey, Journal, Keep, NotRecorded, Outcome, Refused, Settings, Subject, Verdict,
+};
+use support::{
+    Edit, asked, edits, findings, id, on_record, quick, segments, some_segments, wait, wait_until_writable,
+};
+
+#[test]
+fn a_record_is_as_documented() {
+    let disk = Simulator::new();
+    let settings = Settings { clock: || Timestamp::from_second(1_795_507_200).unwrap(), ..quick() };
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), settings).unwrap();
+    let intent = wait(journal.record(Edit::of(7), &asked(1), &["default"])).unwrap();
+    wait(intent.close(Outcome::answered(204, Some("graph-id")))).unwrap();
+    let refused = Refused {
+        status: 400,
+        code: "BadRequest",
+        reasons: &["wrongType /state"],
+        subject: Subject::Unknown,
+    };
+    journal.refuse(&asked(2), &refused);
+    journal.close();
+    let lines = support::lines(&disk, &segments(&disk)[0]);
+    let bodies: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            // Hashes are the chain's matter; durations are never the same.
+            let line = String::from_utf8(line.clone()).unwrap();
+            let (_, body) = line.split_once(r#"","time":"#).unwrap();
+            let (body, _) = body.split_once(r#","hash":"#).unwrap();
+            let (before, after) = body.split_once(r#""duration_ms":"#).unwrap_or((body, ""));
+            before.to_owned() + after.trim_start_matches(|c: char| c.is_ascii_digit())
+        })
+        .collect();
+    let time = r#""2026-11-24T08:00:00.000000Z""#;
+    let zeros = "0".repeat(64);
+    let asked = |n| {
+        format!(
+            r#""request_id":"00000000-0000-0000-0000-00000000000{n}","trace_id":"0123456789abcdef0123456789abcdef""#
+        )
+    };
+    let caller = r#""caller":{"id":"tool","known_by":"api-key"}"#;
+    let begins = format!(r#""segment":1,"begins":{{"seq":1,"prev":"{zeros}"}}"#);
+    assert_eq!(
+        bodies,
+        [
+            format!(r#"{time},"kind":"checkpoint","why":"start",{begins}"#),
+            format!(
+                r#"{time},"kind":"intent",{},{caller},"guard":"thing-update","route":"/{{version}}/things/{{thingId}}","resource":{{"version":"v1.0","thingId":"7"}},"edit":{{"state":"closed","owner":"someone@contoso.example"}},"decision":"allow","reasons":["default"],"generation":1,"schema":{{"id":"thing-update","digest":"0d5f"}}"#,
+                asked(1)
+            ),
+            format!(
+                r#"{time},"kind":"outcome",{},"status":204,"upstream_request_id":"graph-id",,"result":"applied""#,
+                asked(1)
+            ),
+            format!(
+                r#"{time},"kind":"refusal",{},{caller},"decision":"refuse","reasons":["wrongType /state"],"code":"BadRequest","status":400,"generation":1"#,
+                asked(2)
+            ),
+            format!(r#"{time},"kind":"checkpoint","why":"end",{begins}"#),
+        ]
+    );
+}
+
+#[test]
+fn values_are_kept_hashed_or_omitted() {
+    let disk = Simulator::new();
+    let key = HashKey::new(b"a key of the test, not secret").unwrap();
+    let keep = BTreeMap::from([("owner".to_owned(), Keep::Hash), ("state".to_owned(), Keep::Omit)]);
+    let fields = FieldRules::new(keep.clone(), Some(key.clone())).unwrap();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), Settings { fields, ..quick() }).unwrap();
+    edits(&journal, 0..1);
+    journal.close();
+    let lines = support::lines(&disk, &segments(&disk)[0]);
+    let record = Record::parse(&lines[1]).unwrap();
+    assert_eq!(record.edit.unwrap(), serde_json::json!({}));
+    assert_eq!(record.omitted, ["state"]);
+    let hash = key.hash("owner", br#""someone@contoso.example""#);
+    assert_eq!(record.hashed["owner"], format!("hmac-sha256:{hash}"));
+    assert!(!lines.concat().windows(7).any(|text| text == b"someone"));
+    assert!(FieldRules::new(keep, None).unwrap_err().to_string().contains("'owner'"));
+    assert!(HashKey::new(b"short").is_err());
+}
+
+#[test]
+fn a_flood_of_refusals_is_counted_and_none_is_lost() {
+    let disk = Simulator::new();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    for number in 0..5000 {
+        let code = ["BadRequest", "Forbidden"][usize::from(number % 3 == 0)];
+        journal.refuse(
+            &asked(number),
+            &Refused { status: 400, code, reasons: &[], subject: Subject::Edit(&Edit::of(1)) },
+        );
+    }
+    let counted = journal.counters().aggregated_refusals;
+    journal.close();
+    assert!(counted > 4000, "{counted}");
+    assert_eq!(on_record(&disk).refusals, 5000);
+}
+
+#[test]
+fn refusals_on_a_broken_disk_are_counted_until_it_is_well() {
+    let disk = Simulator::new();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    disk.fail_at(1, patchgate_journal::simulator::Fault::UntilHealed);
+    assert!(wait(journal.record(Edit::of(1), &asked(1), &[])).is_err());
+    for number in 0..1000 {
+        let refused = Refused { status: 403, code: "Forbidden", reasons: &[], subject: Subject::Unknown };
+        journal.refuse(&asked(number), &refused);
+    }
+    disk.heal();
+    wait_until_writable(&journal);
+    journal.close();
+    assert_eq!(on_record(&disk).refusals, 1000);
+    assert_eq!(findings(&disk), [""; 0]);
+}
+
+#[test]
+fn an_intent_that_is_dropped_is_closed_as_unknown() {
+    let disk = Simulator::new();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    drop(wait(journal.record(Edit::of(1), &asked(1), &[])).unwrap());
+    // Nobody waits for it at all.
+    drop(journal.record(Edit::of(2), &asked(2), &[]));
+    journal.close();
+    let found = on_record(&disk);
+    assert_eq!(found.outcomes[&id(1)], [Verdict::Unknown]);
+    assert_eq!(found.outcomes[&id(2)], [Verdict::Unknown]);
+    assert_eq!(wait(journal.record(Edit::of(3), &asked(3), &[])).unwrap_err(), NotRecorded::Closed);
+}
+
+#[test]
+fn no_more_intents_are_open_than_may_be() {
+    let disk = Simulator::new();
+    let (journal, _) =
+        Journal::open_on(Box::new(disk.clone()), Settings { most_open: 3, ..quick() }).unwrap();
+    let mut open: Vec<_> =
+        (0..3).map(|n| wait(journal.record(Edit::of(1), &asked(n), &[])).unwrap()).collect();
+    assert_eq!(wait(journal.record(Edit::of(1), &asked(3), &[])).unwrap_err(), NotRecorded::Busy);
+    wait(open.remove(0).close(Outcome::not_sent())).unwrap();
+    let again = wait(journal.record(Edit::of(1), &asked(4), &[])).unwrap();
+    assert_eq!(journal.counters().open, 3);
+    drop((open, again));
+    journal.close();
+    assert_eq!(journal.counters().open, 0);
+}
+
+#[test]
+fn a_query_finds_an_edit_and_its_outcome() {
+    let disk = some_segments();
+    let ask = |filter: Filter| {
+        let (mut query, mut found) = (Query::new(filter), Vec::new());
+        query::each(&disk, &mut |line| {
+            let record = Record::parse(line).unwrap();
+            if query.wants(&record) {
+                found.push((record.kind, record.request_id.clone().unwrap_or_default().into_owned()));
+            }
+            Ok(())
+        })
+        .unwrap();
+        found
+    };
+    let both = [(Kind::Intent, id(11)), (Kind::Outcome, id(11))];
+    assert_eq!(ask(Filter { resource: Some("12".to_owned()), ..Filter::default() }), both);
+    assert_eq!(ask(Filter { request_id: Some(id(11)), ..Filter::default() }), both);
+    assert_eq!(ask(Filter { caller: Some("tool".to_owned()), ..Filter::default() }).len(), 60);
+    assert_eq!(ask(Filter { caller: Some("other".to_owned()), ..Filter::default() }), []);
+    assert_eq!(ask(Filter { decision: Some(Decision::Refuse), ..Filter::default() }), []);
+    assert_eq!(ask(Filter { until: Some(Timestamp::UNIX_EPOCH), ..Filter::default() }), []);
+    assert!(ask(Filter { since: Some(Timestamp::UNIX_EPOCH), ..Filter::default() }).len() > 60);
+}
+
+#[test]
+fn a_follower_sees_each_record_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(folder.path(), quick()).unwrap();
+    edits(&journal, 0..2);
+    let mut follower = Follower::before_last(Directory::new(folder.path()), 4).unwrap();
+    let mut seen = Vec::new();
+    let mut catch_up = |seen: &mut Vec<u64>| {
+        follower
+            .catch_up(&mut |line| {
+                seen.push(Record::parse(line).unwrap().seq);
+                Ok(())
+            })
+            .unwrap();
+    };
+    catch_up(&mut seen);
+    assert_eq!(seen, [2, 3, 4, 5]);
+    for first in (10..100).step_by(10) {
+        edits(&journal, first..first + 10);
+        catch_up(&mut seen);
+    }
+    journal.close();
+    catch_up(&mut seen);
+    let report = verify(&Directory::new(folder.path()), &[], &mut |_, _| ()).unwrap();
+    assert!(report.segments > 5);
+    assert_eq!(seen, (2..=report.last.unwrap().0.seq).collect::<Vec<_>>());
+}
