@@ -128,7 +128,7 @@ fn refusals_are_on_record_without_values_and_reads_are_not() {
         (r#"{"status":"hush-hush"}"#, json!(["invalidEnumValue /status"])),
         (r#"{"hushHush":"hush-hush"}"#, json!(["unknownField /?"])),
         (r#"{"status":"#, json!(["invalidJson "])),
-        (r#"{}"#, json!(["emptyEdit "])),
+        ("{}", json!(["emptyEdit "])),
     ];
     for (body, _) in &rows {
         assert_eq!(gateway.patch(INCIDENT, body).status, 400, "{body}");
