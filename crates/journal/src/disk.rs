@@ -96,6 +96,9 @@ impl Read for Segment {
 
 /// An error of a file with its name; the kind stays.
 fn named(name: &str, error: &io::Error) -> io::Error {
+    if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) {
+        return io::Error::new(error.kind(), format!("'{name}': it is a symbolic link"));
+    }
     io::Error::new(error.kind(), format!("'{name}': {error}"))
 }
 

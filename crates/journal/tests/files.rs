@@ -70,13 +70,9 @@ fn what_is_done_to_a_segment_is_found_and_said_where() {
         *bytes = [&lines[..n], &lines[n + 1..]].concat().concat();
     };
     let rows: Vec<(&str, Change<'_>, &str)> = vec![
-        ("deleted", Box::new(|disk| disk.lose(victim)), "are missing before it"),
+        ("deleted", Box::new(|disk| disk.lose(victim)), "missing before it"),
         ("the first one deleted", Box::new(|disk| disk.lose(&names[0])), "segments are missing"),
-        (
-            "a line taken out",
-            Box::new(|disk| disk.tamper(victim, |b| cut_line(b, 3))),
-            "are missing before it",
-        ),
+        ("a line taken out", Box::new(|disk| disk.tamper(victim, |b| cut_line(b, 3))), "missing before it"),
         (
             "the first line taken out",
             Box::new(|disk| disk.tamper(victim, |b| cut_line(b, 0))),

@@ -59,9 +59,9 @@ enum Command {
     /// `--resource` find both. Records are shown as they are read, so a journal of any size takes little memory. Lines that are
     /// no records are left out and counted; `patchgate audit verify` says where they are.
     ///
-    /// In `csv` a cell that begins with = + - @, a tab or a line's end gets an apostrophe in front, since a spreadsheet would
-    /// take it for a formula, and control characters are written \u{…}. `json` is the record as it stands, a line each; characters
-    /// that act on a terminal are written \uXXXX, which is the same JSON.
+    /// In `csv` a cell that begins with =, +, - or @ gets an apostrophe in front, since a spreadsheet would take it for a formula;
+    /// control characters are written \u{…}. `json` is the record as it stands, a line each; characters that act on a terminal are
+    /// written \uXXXX there, which is the same JSON.
     #[command(after_help = query::EXAMPLES)]
     Query(query::Args),
 }

@@ -54,7 +54,7 @@ impl Stream {
         let begun = match &mut stream.writer {
             Writer::Table(out) => out.write_all(row::TITLE.as_bytes()),
             Writer::Json(_) => Ok(()),
-            Writer::Csv(out) => out.write_record(row::COLUMNS).map_err(io::Error::from),
+            Writer::Csv(out) => out.write_record(row::COLUMNS).map_err(of_csv),
         };
         stream.broken = begun.err();
         stream
@@ -72,7 +72,7 @@ impl Stream {
         let written = match &mut self.writer {
             Writer::Table(out) => out.write_all(row::table(&record, &about).as_bytes()),
             Writer::Json(out) => writeln!(out, "{}", row::inert_json(text)),
-            Writer::Csv(out) => out.write_record(row::csv(&record, &about)).map_err(io::Error::from),
+            Writer::Csv(out) => out.write_record(row::csv(&record, &about)).map_err(of_csv),
         };
         self.kept(written)
     }
@@ -103,5 +103,13 @@ impl Stream {
             }
             (None, Ok(())) => Ok(Outcome::Done),
         }
+    }
+}
+
+/// The error of the output below it: only that has a kind.
+fn of_csv(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }

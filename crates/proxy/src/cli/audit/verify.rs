@@ -17,7 +17,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   patchgate audit verify
   patchgate audit verify /var/lib/patchgate/audit --checkpoint checkpoints
-  patchgate audit verify --checkpoint 1042:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  patchgate audit verify --checkpoint \"$(ssh vault tail -n 1 checkpoints)\"
   patchgate audit verify --format json | jq '.findings[]'
 
 Exit status: 0 sound, 1 not sound, 2 could not be checked.";
@@ -112,7 +112,8 @@ fn human(journal: &Journal, report: &Report) -> String {
     }
     text.push('\n');
     let Report { records, segments, bytes, open, .. } = report;
-    _ = writeln!(text, "records      {records} in {segments} segments, {bytes} bytes");
+    _ = writeln!(text, "records      {records}");
+    _ = writeln!(text, "segments     {segments}, of {bytes} bytes");
     if let (Some(first), Some(last)) = (report.first, report.last) {
         _ = writeln!(text, "from to      {first} to {}", last.0.seq);
     }
@@ -122,7 +123,7 @@ fn human(journal: &Journal, report: &Report) -> String {
     if *open > 0 {
         _ = writeln!(
             text,
-            "open         {open} intents without an outcome: in flight, or recorded as unknown at the next start"
+            "open         {open} without an outcome: in flight, or recorded as unknown at the next start"
         );
     }
     if let Some((segment, tail)) = report.unfinished {
