@@ -14,6 +14,7 @@ use opentelemetry::metrics::{BoundCounter, BoundHistogram, Counter, Histogram, M
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use patchgate_model::violation::{Violation, ViolationCode};
 use patchgate_model::{Refusal, Resource};
+use tracing_appender::non_blocking::ErrorCounter;
 
 use super::events::Answered;
 use super::traces;
@@ -148,6 +149,16 @@ impl Instruments {
     /// The configuration was read again, and taken or refused.
     pub fn reloaded(&self, taken: bool) {
         self.reloads.add(1, &[KeyValue::new("outcome", if taken { "taken" } else { "refused" })]);
+    }
+
+    /// Lines of the log that were lost.
+    pub fn watch_log(&self, lost: ErrorCounter) {
+        self.meter
+            .u64_observable_counter("patchgate.log.lost")
+            .with_unit("{line}")
+            .with_description("Lines of the log that were lost, for nobody took those before them.")
+            .with_callback(move |observer| observer.observe(number(lost.dropped_lines()), &[]))
+            .build();
     }
 
     /// For one worker.
