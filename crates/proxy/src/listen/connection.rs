@@ -40,12 +40,12 @@ pub(super) async fn serve(
     worker: Arc<Worker>,
     stream: TcpStream,
     peer: SocketAddr,
-    _connected: Connected,
+    connected: Connected,
     drain: watch::Receiver<Drain>,
 ) {
     // Without it small answers wait for the caller's acknowledgement; a socket that refuses it is about to fail anyway.
     _ = stream.set_nodelay(true);
-    let line = Line::new(stream);
+    let line = Line::new(stream, connected.peer());
     let entrance = Entrance { address: worker.address, peer: peer.ip() };
     let service = {
         let (worker, line, drain) = (Arc::clone(&worker), Arc::clone(&line), drain.clone());
