@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use patchgate_tests::client::{Connection, TOKEN};
 use patchgate_tests::gateway::Gateway;
-use patchgate_tests::upstream::Upstream;
+use patchgate_tests::upstream::{PLAIN, Upstream};
 
 const INCIDENT: &str = "/v1.0/security/incidents/2972395";
 const EDIT: &str = r#"{"status":"active"}"#;
@@ -76,6 +76,20 @@ fn a_kept_connection_without_requests_is_closed() {
     let mut connection = gateway.connect();
     assert_eq!(connection.patch(INCIDENT, &[], EDIT).status, 200);
     assert!(connection.is_closed());
+}
+
+/// No further request is needed for it.
+#[test]
+fn a_connection_to_the_upstream_that_nobody_uses_is_closed() {
+    let (tell, closed) = mpsc::channel();
+    let upstream = Upstream::answering(move |_, stream| {
+        stream.write_all(PLAIN).expect("the gateway reads");
+        tell.send(stream.read(&mut [0]).ok()).expect("the test waits");
+        false
+    });
+    let gateway = configured("[timeouts]\nidle = \"100ms\"\n", &upstream);
+    assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
+    assert_eq!(closed.recv(), Ok(Some(0)));
 }
 
 #[test]

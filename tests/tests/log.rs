@@ -20,7 +20,7 @@ impl Drop for Running {
     }
 }
 
-/// Whoever should read standard error has stopped: lines are lost in time, requests are not.
+/// Whoever should read standard error has stopped: lines are lost in time, and counted; requests are not.
 #[test]
 fn a_log_that_nobody_reads_stops_no_request() {
     let upstream = Upstream::start();
@@ -32,8 +32,11 @@ fn a_log_that_nobody_reads_stops_no_request() {
     let mut line = String::new();
     BufReader::new(process.0.stdout.as_mut().expect("output")).read_line(&mut line).expect("the ready line");
     let ready: Value = serde_json::from_str(&line).expect("JSON");
-    let listen = ready["listen"].as_str().expect("a URL").trim_start_matches("http://");
-    let listen: SocketAddr = listen.parse().expect("an address");
+    let address = |key: &str| -> SocketAddr {
+        let url = ready[key].as_str().expect("a URL");
+        url.trim_start_matches("http://").parse().expect("an address")
+    };
+    let listen = address("listen");
 
     // Each refusal has a line of some hundred bytes, and the system keeps 64 KiB of them. On all workers.
     let mut callers: Vec<Connection> = (0..8).map(|_| Connection::open(listen)).collect();
@@ -50,6 +53,9 @@ fn a_log_that_nobody_reads_stops_no_request() {
         }
     }
     assert_eq!(upstream.arrived().len(), edits);
+    let metrics = Connection::open(address("admin")).get("/metrics", &[]).text();
+    let lost = metrics.lines().find_map(|line| line.strip_prefix("patchgate_log_lost_total "));
+    assert!(lost.is_some_and(|lost| lost != "0"), "{metrics}");
     gateway::signal(&process.0, "TERM");
     let status = process.0.wait().expect("it ends");
     assert!(status.success(), "{status}");

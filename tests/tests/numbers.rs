@@ -8,7 +8,7 @@
 //! | `body` | `requests::sizes_can_be_set`, `requests.jsonl` | `requests.jsonl` (body-largest, body-large) |
 //! | `json_depth` | `requests::sizes_can_be_set`, `wire.jsonl` | here |
 //! | `connections`, `connections_per_address` | `limits::connections_are_counted…` | here |
-//! | `in_flight` | `limits::requests_in_flight_are_counted…` | here |
+//! | `in_flight` | `limits::requests_in_flight_are_counted…` | here, and half of it for one address |
 //! | `buffered` | `limits::bytes_of_bodies_are_counted`, `memory::bodies_that_are_held…` | by default `in_flight` bodies fit in |
 //! | `first_byte` | `limits::a_connection_that_says_nothing…` | here |
 //! | `header` | `limits::a_head_that_does_not_come_in_time…` | here |
@@ -157,10 +157,10 @@ fn an_upstream_that_takes_no_connection_got_nothing() {
     assert!(log.contains("no connection in time"), "{log}");
 }
 
-/// A thousand requests at once, all of one address: that is the most of both.
+/// A thousand requests at once, of one address half of them; and a thousand connections of one address.
 #[test]
 fn a_thousand_requests_and_a_thousand_connections_of_one_address() {
-    allow_descriptors(3500);
+    allow_descriptors(4500);
     let (go, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
     let upstream = Upstream::answering(move |_, stream| {
@@ -168,21 +168,37 @@ fn a_thousand_requests_and_a_thousand_connections_of_one_address() {
         stream.write_all(PLAIN).is_ok()
     });
     let gateway = Gateway::before(upstream.address);
+    let refused = |connection: &mut Connection, what: &str| {
+        let refused = connection.patch(INCIDENT, &[], EDIT);
+        assert_eq!((refused.status, refused.code().as_str()), (503, "ServiceUnavailable"), "{what}");
+    };
     let mut callers: Vec<Connection> = Vec::new();
     for _ in 0..1000 {
-        let mut connection = gateway.connect();
+        let mut connection = from(1, gateway.listen);
+        // What got an answer is counted.
+        assert_eq!(connection.get("/none", &[]).status, 404);
+        callers.push(connection);
+    }
+    assert!(from(1, gateway.listen).is_closed(), "one more connection of this address");
+    let (waiting, others) = callers.split_at_mut(500);
+    for connection in waiting {
+        connection.send(edit().as_bytes());
+    }
+    upstream.wait_for(500);
+    refused(&mut others[0], "one more request of this address");
+    callers.truncate(500);
+    for _ in 0..500 {
+        let mut connection = from(2, gateway.listen);
         connection.send(edit().as_bytes());
         callers.push(connection);
     }
     upstream.wait_for(1000);
-    assert!(gateway.connect().is_closed(), "one more of this address");
-    let refused = from(2, gateway.listen).patch(INCIDENT, &[], EDIT);
-    assert_eq!((refused.status, refused.code().as_str()), (503, "ServiceUnavailable"), "one more request");
+    refused(&mut from(3, gateway.listen), "one more request of any");
     drop(go);
     for connection in &mut callers {
         assert_eq!(connection.receive().expect("an answer").status, 200);
     }
-    assert_eq!(from(2, gateway.listen).patch(INCIDENT, &[], EDIT).status, 200);
+    assert_eq!(from(3, gateway.listen).patch(INCIDENT, &[], EDIT).status, 200);
     assert_eq!(upstream.arrived().len(), 1001);
 }
 

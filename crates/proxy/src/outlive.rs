@@ -54,3 +54,92 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Outliving<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Notify;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// Work that waits to be told to end, and then tells of its end.
+    fn work(
+        tasks: &TaskTracker,
+    ) -> (Outliving<impl Future<Output = u8> + use<>>, Arc<Notify>, oneshot::Receiver<()>) {
+        let (go, (tell, ended)) = (Arc::new(Notify::new()), oneshot::channel());
+        let going = Arc::clone(&go);
+        let work = async move {
+            going.notified().await;
+            _ = tell.send(());
+            7
+        };
+        (Outliving::new(work, tasks.clone()), go, ended)
+    }
+
+    #[tokio::test]
+    async fn who_waits_gets_what_came_of_it_and_no_task_is_needed() {
+        let tasks = TaskTracker::new();
+        let (mut work, go, ended) = work(&tasks);
+        tokio::select! {
+            biased;
+            _ = &mut work => panic!("nobody told it to end"),
+            () = std::future::ready(()) => {}
+        }
+        go.notify_one();
+        assert_eq!(work.await.unwrap(), 7);
+        ended.await.unwrap();
+        assert!(tasks.is_empty());
+    }
+
+    #[tokio::test]
+    async fn it_goes_on_when_nobody_waits_whether_it_has_begun_or_not() {
+        for begun in [true, false] {
+            let tasks = TaskTracker::new();
+            let (mut work, go, ended) = work(&tasks);
+            if begun {
+                assert!(
+                    std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut work).poll(cx))).await.is_pending()
+                );
+            }
+            drop(work);
+            assert_eq!(tasks.len(), 1, "the end of the process waits for it");
+            go.notify_one();
+            ended.await.unwrap();
+            tasks.close();
+            tasks.wait().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_work_alone() {
+        let tasks = TaskTracker::new();
+        let work = async { if tasks_are_many() { 1 } else { panic!("as it is meant to") } };
+        assert!(Outliving::new(work, tasks.clone()).await.is_err());
+        assert!(tasks.is_empty(), "what panicked does not go on");
+    }
+
+    fn tasks_are_many() -> bool {
+        false
+    }
+
+    #[test]
+    fn it_does_not_outlive_the_runtime() {
+        let (tasks, alive) = (TaskTracker::new(), Arc::new(()));
+        let held = Arc::clone(&alive);
+        let work = Outliving::new(
+            async move {
+                std::future::pending::<()>().await;
+                drop(held);
+            },
+            tasks.clone(),
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.spawn(work);
+        runtime.block_on(tokio::task::yield_now());
+        drop(runtime);
+        assert_eq!(Arc::strong_count(&alive), 1);
+        assert!(tasks.is_empty());
+    }
+}

@@ -36,7 +36,7 @@ pub async fn handle(
 ) -> Response<Reply> {
     let begun = Instant::now();
     let framed = line.begin();
-    let counted = worker.load.begin();
+    let counted = line.peer().begin();
     let placed = if counted.is_some() { Ok(()) } else { Err(Refusal::Overloaded) };
     let under_way = UnderWay::new(Arc::clone(&line), counted);
     let rules = worker.rules.load_full();

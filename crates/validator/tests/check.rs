@@ -182,7 +182,39 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A string as it can stand in a document: characters as they are, and escapes.
+fn any_literal() -> impl Strategy<Value = String> {
+    let character = prop_oneof![
+        any::<char>()
+            .prop_filter("escaped or forbidden", |c| *c >= ' ' && !matches!(c, '"' | '\\'))
+            .prop_map(String::from),
+        proptest::sample::select(vec!["\u{7f}", "\u{2028}", "/", "'", "<"]).prop_map(str::to_owned),
+        proptest::sample::select(vec![
+            r"\n",
+            r"\t",
+            r"\/",
+            r#"\""#,
+            r"\\",
+            r"\u001f",
+            r"\u0041",
+            r"\ud83d\ude00"
+        ])
+        .prop_map(str::to_owned),
+    ];
+    proptest::collection::vec(character, 1..6).prop_map(|characters| characters.concat())
+}
+
 proptest! {
+    /// What goes out is the same string, and JSON, whether it had to be read character by character or not.
+    #[test]
+    fn strings_go_out_as_a_serializer_writes_them(literal in any_literal()) {
+        let body = format!("{{\"owner\":\"{literal}\"}}");
+        let value: Value = serde_json::from_str(&body).unwrap();
+        let edit = check(&body).unwrap();
+        let written = value.to_string();
+        prop_assert_eq!(edit.bytes(), written.as_bytes());
+    }
+
     /// What is accepted re-parses to the same value (but for spelling), and checking the forwarded bytes changes nothing.
     #[test]
     fn checking_again_changes_nothing(value in any_json()) {

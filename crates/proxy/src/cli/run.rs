@@ -69,7 +69,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     let mut reloader = Reloader::new(file, Inputs::from(args.overrides));
     let plan = reloader.plan(Generation(1)).map_err(|faults| output::show(&faults))?;
     let config = plan.loaded.config.clone();
-    let _log = logs::start(config.log.format, args.log.as_deref())
+    let log = logs::start(config.log.format, args.log.as_deref())
         .map_err(|error| Failed(format!("--log: {error}")))?;
     // One provider for everything in the process that speaks TLS, exporters included. It is installed once.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -84,6 +84,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         Signals::new()?
     };
     let instruments = telemetry.instruments();
+    instruments.watch_log(log.lost());
     let (journal, directory) = audit::open(&config, &instruments)?;
     let banner = banner::Banner::of(&plan, &directory);
     let gateway = gateway::start(plan, &journal, &telemetry.traces(), &instruments)?;

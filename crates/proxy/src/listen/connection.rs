@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::coop::unconstrained;
 
 use super::drain::Drain;
 use super::io::{Line, Socket};
@@ -39,12 +40,12 @@ pub(super) async fn serve(
     worker: Arc<Worker>,
     stream: TcpStream,
     peer: SocketAddr,
-    _connected: Connected,
-    mut drain: watch::Receiver<Drain>,
+    connected: Connected,
+    drain: watch::Receiver<Drain>,
 ) {
     // Without it small answers wait for the caller's acknowledgement; a socket that refuses it is about to fail anyway.
     _ = stream.set_nodelay(true);
-    let line = Line::new(stream);
+    let line = Line::new(stream, connected.peer());
     let entrance = Entrance { address: worker.address, peer: peer.ip() };
     let service = {
         let (worker, line, drain) = (Arc::clone(&worker), Arc::clone(&line), drain.clone());
@@ -78,23 +79,7 @@ pub(super) async fn serve(
         .writev(false)
         .serve_connection(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
-    let state = drain.clone();
-    let mut ending = pin!(drain.wait_for(|drain| *drain == Drain::Ending));
-    let mut seen = None;
-    let ended = poll_fn(|cx| {
-        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(result));
-        }
-        // Once asked it wakes this task at the next step of the drain. To ask each time would cost every request.
-        let now = *state.borrow();
-        if seen != Some(now) {
-            seen = Some(now);
-            // An error is the end of the gateway, too.
-            return ending.as_mut().poll(cx).map(|_| None);
-        }
-        Poll::Pending
-    });
-    let result = if let Some(result) = ended.await {
+    let result = if let Some(result) = until_ending(connection.as_mut(), drain).await {
         result
     } else {
         // The parser asks the socket again, and the socket says that it ends unless a request has come.
@@ -115,5 +100,67 @@ pub(super) async fn serve(
     }
     if refused || matches!(line.phase(), Phase::Body | Phase::Lost) {
         line.linger(LINGER_BYTES, LINGER).await;
+    }
+}
+
+/// Drives a connection to its end, or until the drain says that it has to end: then there is nothing.
+async fn until_ending<C: Future>(
+    mut connection: Pin<&mut C>,
+    mut drain: watch::Receiver<Drain>,
+) -> Option<C::Output> {
+    let state = drain.clone();
+    // A connection that has used up what its task may do at a time would keep this one from being asked at all.
+    let mut ending = pin!(unconstrained(drain.wait_for(|drain| *drain == Drain::Ending)));
+    let mut seen = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        // Once asked it wakes this task at the next step of the drain. To ask each time would cost every request.
+        let now = *state.borrow();
+        if seen != Some(now) {
+            seen = Some(now);
+            // An error is the end of the gateway, too.
+            return ending.as_mut().poll(cx).map(|_| None);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
+
+    use super::*;
+
+    /// A connection that does as much as a task may at a time, and then waits for ever.
+    async fn greedy() {
+        while has_budget_remaining() {
+            consume_budget().await;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Lets the other tasks of this thread go as far as they can.
+    async fn settle() {
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_drain_reaches_a_connection_that_had_a_lot_to_do() {
+        for steps in [&[Drain::Ending][..], &[Drain::Announced, Drain::Ending]] {
+            let (tell, told) = watch::channel(Drain::Serving);
+            let served = tokio::spawn(async move { until_ending(pin!(greedy()), told).await });
+            settle().await;
+            for step in steps {
+                tell.send_replace(*step);
+                settle().await;
+            }
+            assert!(served.is_finished(), "{steps:?}");
+            assert_eq!(served.await.unwrap(), None, "{steps:?}");
+        }
     }
 }

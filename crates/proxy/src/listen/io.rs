@@ -24,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::load::Peer;
 use super::wire::{Phase, Verdict, Wire};
 use crate::shared_stream::SharedStream;
 use crate::telemetry::metrics::Closed;
@@ -43,6 +44,7 @@ pub struct Patience {
 #[derive(Debug)]
 pub struct Line {
     stream: Arc<TcpStream>,
+    peer: Arc<Peer>,
     wire: Mutex<Wire>,
     busy: AtomicBool,
     closing: AtomicBool,
@@ -67,10 +69,11 @@ pub struct Socket {
 
 impl Line {
     /// A connection on which nothing has happened yet.
-    pub fn new(stream: TcpStream) -> Arc<Self> {
+    pub fn new(stream: TcpStream, peer: Arc<Peer>) -> Arc<Self> {
         let no = || AtomicBool::new(false);
         Arc::new(Self {
             stream: Arc::new(stream),
+            peer,
             wire: Mutex::default(),
             busy: no(),
             closing: no(),
@@ -78,6 +81,11 @@ impl Line {
             flushed: no(),
             late: OnceLock::new(),
         })
+    }
+
+    /// Whose connection it is.
+    pub fn peer(&self) -> &Arc<Peer> {
+        &self.peer
     }
 
     /// Begins the answer to a request; the verdict is that on its head.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The most of each.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,18 @@ pub struct Most {
     pub buffered: usize,
 }
 
+impl Most {
+    /// Requests of one address that are being answered: half of all, so that nobody takes every place. Who lets one address
+    /// have all connections, as behind a load balancer, does not tell callers apart by it, and then it may have all places.
+    fn in_flight_per_address(&self) -> usize {
+        if self.connections_per_address >= self.connections {
+            self.in_flight
+        } else {
+            self.in_flight.div_ceil(2)
+        }
+    }
+}
+
 /// The counters of one process.
 #[derive(Debug)]
 pub struct Load {
@@ -25,19 +37,25 @@ pub struct Load {
     connections: AtomicUsize,
     in_flight: AtomicUsize,
     buffered: AtomicUsize,
-    by_address: Mutex<HashMap<IpAddr, usize>>,
+    by_address: Mutex<HashMap<IpAddr, Weak<Peer>>>,
+}
+
+/// The counters of one address, as long as there is a connection or a request of it.
+#[derive(Debug)]
+pub struct Peer {
+    load: Arc<Load>,
+    address: IpAddr,
+    connections: AtomicUsize,
+    in_flight: AtomicUsize,
 }
 
 /// A connection that was counted in; it is counted out when dropped.
 #[derive(Debug)]
-pub struct Connected {
-    load: Arc<Load>,
-    address: IpAddr,
-}
+pub struct Connected(Arc<Peer>);
 
 /// A request that was counted in; it is counted out when dropped.
 #[derive(Debug)]
-pub struct InFlight(Arc<Load>);
+pub struct InFlight(Arc<Peer>);
 
 /// Bytes that are held; they are given back when dropped.
 #[derive(Debug)]
@@ -64,19 +82,28 @@ impl Load {
         if !add(&self.connections, 1, self.most.connections) {
             return None;
         }
-        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = by_address.entry(address).or_insert(0);
-        if *count >= self.most.connections_per_address {
+        let peer = self.peer(address);
+        if !add(&peer.connections, 1, self.most.connections_per_address) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        *count += 1;
-        Some(Connected { load: Arc::clone(self), address })
+        Some(Connected(peer))
     }
 
-    /// Counts a request in, if there may be one more.
-    pub fn begin(self: &Arc<Self>) -> Option<InFlight> {
-        add(&self.in_flight, 1, self.most.in_flight).then(|| InFlight(Arc::clone(self)))
+    /// The counters of an address. They must not be dropped under the lock, which they take then.
+    fn peer(self: &Arc<Self>, address: IpAddr) -> Arc<Peer> {
+        let mut by_address = self.by_address();
+        if let Some(peer) = by_address.get(&address).and_then(Weak::upgrade) {
+            return peer;
+        }
+        let zero = || AtomicUsize::new(0);
+        let peer = Arc::new(Peer { load: Arc::clone(self), address, connections: zero(), in_flight: zero() });
+        by_address.insert(address, Arc::downgrade(&peer));
+        peer
+    }
+
+    fn by_address(&self) -> MutexGuard<'_, HashMap<IpAddr, Weak<Peer>>> {
+        self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds nothing yet; see [`Held::grow`].
@@ -97,6 +124,28 @@ impl Load {
     /// The bytes of bodies that are held.
     pub fn buffered(&self) -> usize {
         self.buffered.load(Ordering::Relaxed)
+    }
+}
+
+impl Peer {
+    /// Counts a request in, if there may be one more, in all and of this address.
+    pub fn begin(self: &Arc<Self>) -> Option<InFlight> {
+        let Load { most, in_flight, .. } = &*self.load;
+        if !add(in_flight, 1, most.in_flight) {
+            return None;
+        }
+        if !add(&self.in_flight, 1, most.in_flight_per_address()) {
+            in_flight.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(InFlight(Arc::clone(self)))
+    }
+}
+
+impl Connected {
+    /// The counters of its address.
+    pub fn peer(&self) -> Arc<Peer> {
+        Arc::clone(&self.0)
     }
 }
 
@@ -124,20 +173,25 @@ fn add(counter: &AtomicUsize, more: usize, most: usize) -> bool {
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.load.connections.fetch_sub(1, Ordering::Relaxed);
-        let mut by_address = self.load.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                by_address.remove(&self.address);
-            }
-        }
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.load.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.load.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let mut by_address = self.load.by_address();
+        // There may be new counters of the address already.
+        if by_address.get(&self.address).is_some_and(|peer| peer.strong_count() == 0) {
+            by_address.remove(&self.address);
+        }
     }
 }
 
@@ -167,17 +221,36 @@ mod tests {
         assert_eq!(load.connections(), 0);
         assert!(load.by_address.lock().unwrap().is_empty());
 
-        let request = load.begin().unwrap();
-        assert!(load.begin().is_none());
-        drop(request);
-        assert!(load.begin().is_some());
-        assert_eq!(load.in_flight(), 0);
-
         let (mut one, mut two) = (load.hold(), load.hold());
         assert!(one.grow(6) && !two.grow(5) && two.grow(4) && !one.grow(1));
         drop(one);
         assert_eq!(load.buffered(), 4);
         drop(two);
         assert_eq!(load.buffered(), 0);
+    }
+
+    #[test]
+    fn no_address_takes_all_places_unless_it_may_have_all_connections() {
+        for (connections_per_address, of_one) in [(9, 2), (10, 3)] {
+            let most = Most { connections: 10, connections_per_address, in_flight: 3, buffered: 0 };
+            let load = Load::new(most);
+            let address = |last| IpAddr::from([127, 0, 0, last]);
+            let connected = load.connect(address(1)).unwrap();
+            let mut requests: Vec<InFlight> = std::iter::from_fn(|| connected.peer().begin()).collect();
+            assert_eq!(requests.len(), of_one);
+            // They count as long as they go on, though the connection on which they came is gone.
+            drop(connected);
+            let again = load.connect(address(1)).unwrap();
+            assert!(again.peer().begin().is_none());
+            let others: Vec<Connected> = (2..5).map(|last| load.connect(address(last)).unwrap()).collect();
+            let of_others: Vec<InFlight> = others.iter().filter_map(|other| other.peer().begin()).collect();
+            assert_eq!(of_others.len(), 3 - of_one);
+            assert_eq!(load.in_flight(), 3);
+            requests.pop();
+            assert!(again.peer().begin().is_some());
+            drop((requests, of_others, again, others));
+            assert_eq!((load.in_flight(), load.connections()), (0, 0));
+            assert!(load.by_address().is_empty());
+        }
     }
 }

@@ -280,13 +280,12 @@ fn request_line(line: &[u8]) -> Result<Version, FramingFault> {
     }
 }
 
-/// Whether a head has no control characters but tabs and those at the ends of its lines, if each of its lines ends with
-/// CR LF. It is looked at as a whole: many bytes at once.
+/// Whether a head has no control characters but tabs, and CR only where LF follows: then no line of it has one inside. It is
+/// looked at as a whole: many bytes at once.
 fn is_plain(head: &[u8]) -> bool {
     let unusual = |byte: u8| (byte < 0x20 && byte != b'\t' && byte != b'\r' && byte != b'\n') || byte == 0x7f;
     let found = head.iter().fold(0, |found, byte| found | u8::from(unusual(*byte)));
-    let count = |byte| memchr::memchr_iter(byte, head).count();
-    found == 0 && count(b'\r') == count(b'\n')
+    found == 0 && memchr::memchr_iter(b'\r', head).all(|at| head.get(at + 1) == Some(&b'\n'))
 }
 
 /// Name and value of a line; `plain` says that no value of this head has a character that must not be there.

@@ -186,3 +186,30 @@ fn common_headers(headers: &HeaderMap) -> Result<(), Refusal> {
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the parser says alone.
+    fn is_host_by_the_parser(text: &[u8]) -> bool {
+        Authority::try_from(text).is_ok_and(|authority| {
+            let bare = authority.as_str() == authority.host();
+            !authority.as_str().contains('@') && (bare || authority.port_u16().is_some())
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// The short way says what the long one would.
+        #[test]
+        fn hosts(text in r"([a-zA-Z0-9.\-]{0,5}|\[[0-9a-f:.]{0,6}\]?)(:{0,2}[0-9]{0,6})?[ -~\x80-\xff]{0,2}") {
+            for text in [text.as_bytes(), text.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).as_bytes()] {
+                prop_assert_eq!(is_host(text), is_host_by_the_parser(text), "{}", text.escape_ascii());
+            }
+        }
+    }
+}

@@ -5,13 +5,13 @@
 use std::io::{self, IsTerminal};
 
 use anstream::{AutoStream, ColorChoice};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
 use crate::config::LogFormat;
 
-/// The most lines that wait to be written; those that come then are lost.
+/// The most lines that wait to be written; those that come then are lost, and counted.
 const WAITING: usize = 4096;
 
 /// The log. When this is dropped, what waits is written, if it can be soon.
@@ -19,6 +19,14 @@ const WAITING: usize = 4096;
 #[must_use = "lines are lost that are still waiting at the end"]
 pub struct Log {
     _writer: WorkerGuard,
+    lost: ErrorCounter,
+}
+
+impl Log {
+    /// Counts the lines that were lost because nobody read those before them.
+    pub fn lost(&self) -> ErrorCounter {
+        self.lost.clone()
+    }
 }
 
 /// Sets the log up for the whole process. `filter` is in the form of `RUST_LOG`, which is used where it is absent.
@@ -30,6 +38,7 @@ pub fn start(format: LogFormat, filter: Option<&str>) -> Result<Log, ParseError>
     let terminal = io::stderr().is_terminal();
     let lossy = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING).thread_name("log");
     let (writer, guard) = lossy.finish(io::stderr());
+    let lost = writer.error_counter();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let human = format == LogFormat::Human || (format == LogFormat::Auto && terminal);
     // A second log in one process (the tests of this crate) is no reason to fail.
@@ -41,5 +50,5 @@ pub fn start(format: LogFormat, filter: Option<&str>) -> Result<Log, ParseError>
     } else {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     };
-    Ok(Log { _writer: guard })
+    Ok(Log { _writer: guard, lost })
 }

@@ -15,6 +15,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use patchgate_journal::{Counters, Journal};
 use patchgate_model::violation::{Violation, ViolationCode};
 use patchgate_model::{Refusal, Resource};
+use tracing_appender::non_blocking::ErrorCounter;
 
 use super::events::Answered;
 use super::traces;
@@ -193,6 +194,16 @@ impl Instruments {
         gauge
             .with_description("1 while edits can be put on record, else 0.")
             .with_callback(move |observer| observer.observe(writable(), &[]))
+            .build();
+    }
+
+    /// Lines of the log that were lost.
+    pub fn watch_log(&self, lost: ErrorCounter) {
+        self.meter
+            .u64_observable_counter("patchgate.log.lost")
+            .with_unit("{line}")
+            .with_description("Lines of the log that were lost, for nobody took those before them.")
+            .with_callback(move |observer| observer.observe(number(lost.dropped_lines()), &[]))
             .build();
     }
 

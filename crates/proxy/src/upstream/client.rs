@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::origin::Origin;
@@ -40,7 +40,7 @@ struct Connection {
 
 /// The most bytes of an answer that are read ahead of the caller.
 const MOST_READ: usize = 64 * 1024;
-/// More idle connections than this are closed.
+/// The most connections that are kept; one more, and that which was used longest ago is not kept any longer.
 const MOST_IDLE: usize = 256;
 
 /// How much of a request Graph may have seen when no answer came.
@@ -97,8 +97,16 @@ pub struct Client {
     origin: Arc<Origin>,
     tls: Option<Arc<ClientConfig>>,
     deadlines: Deadlines,
+    pool: Arc<Mutex<Pool>>,
+}
+
+/// The connections that wait for use, or for the end of the answer that comes on them.
+#[derive(Debug, Default)]
+struct Pool {
     /// In the order in which they were put back.
-    idle: Mutex<VecDeque<Idle>>,
+    idle: VecDeque<Idle>,
+    /// Whether there is a task that closes those which nobody uses.
+    tended: bool,
 }
 
 #[derive(Debug)]
@@ -110,7 +118,7 @@ struct Idle {
 impl Client {
     /// A client with no connection yet; `tls` is needed where the origin is https.
     pub fn new(origin: Arc<Origin>, tls: Option<Arc<ClientConfig>>, deadlines: Deadlines) -> Self {
-        Self { origin, tls, deadlines, idle: Mutex::default() }
+        Self { origin, tls, deadlines, pool: Arc::default() }
     }
 
     /// How long an answer may stall.
@@ -175,10 +183,9 @@ impl Client {
 
     /// The connection that was used last, of those that are ready; what is closed or old is dropped on the way.
     fn kept(&self) -> Option<Connection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while idle.front().is_some_and(|oldest| oldest.since.elapsed() >= self.deadlines.idle) {
-            idle.pop_front();
-        }
+        let mut pool = locked(&self.pool);
+        pool.drop_old(self.deadlines.idle);
+        let idle = &mut pool.idle;
         let mut at = idle.len();
         while let Some(before) = at.checked_sub(1) {
             at = before;
@@ -195,16 +202,20 @@ impl Client {
 
     /// Keeps a connection; it is ready again when the answer's body has been read.
     fn keep(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MOST_IDLE {
-            idle.push_back(Idle { connection, since: Instant::now() });
+        let mut pool = locked(&self.pool);
+        if pool.idle.len() >= MOST_IDLE {
+            // An answer that still comes on it comes to its end; then it closes. Slow answers must not keep out the others.
+            pool.idle.pop_front();
+        }
+        pool.idle.push_back(Idle { connection, since: Instant::now() });
+        if !std::mem::replace(&mut pool.tended, true) {
+            tokio::spawn(tend(Arc::clone(&self.pool), self.deadlines.idle));
         }
     }
 
     /// The connections that could be used now.
     pub fn idle(&self) -> usize {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.iter().filter(|kept| kept.connection.sender.is_ready()).count()
+        locked(&self.pool).idle.iter().filter(|kept| kept.connection.sender.is_ready()).count()
     }
 
     async fn connect(&self) -> io::Result<Connection> {
@@ -225,6 +236,36 @@ impl Client {
             (Some(_), None) => return Err(io::Error::other("no TLS configuration for an https upstream")),
         };
         Ok(Connection { sender, stream: Arc::downgrade(&stream) })
+    }
+}
+
+impl Pool {
+    /// Drops what nobody has used for so long, and says when the next one will be as old.
+    fn drop_old(&mut self, deadline: Duration) -> Option<Instant> {
+        while let Some(oldest) = self.idle.front() {
+            if oldest.since.elapsed() < deadline {
+                return Some(oldest.since + deadline);
+            }
+            self.idle.pop_front();
+        }
+        None
+    }
+}
+
+fn locked(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Closes connections that nobody has used for so long, as long as there are any.
+async fn tend(pool: Arc<Mutex<Pool>>, deadline: Duration) {
+    let next = || {
+        let mut pool = locked(&pool);
+        let next = pool.drop_old(deadline);
+        pool.tended = next.is_some();
+        next
+    };
+    while let Some(next) = next() {
+        sleep_until(next.into()).await;
     }
 }
 
@@ -270,3 +311,6 @@ fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests;
