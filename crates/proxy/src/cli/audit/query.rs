@@ -135,7 +135,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     let outcome = stream.end(all.map(|_| ()), &journal)?;
     if left_out > 0 {
         say(&format!(
-            "{left_out} lines are no records and were left out; `patchgate audit verify` says where they are"
+            "{left_out} lines are no records that can be read, and were left out; see `patchgate audit verify`"
         ));
     }
     if stream.shown == 0 && args.format == Shown::Table && left_out == 0 {

@@ -61,7 +61,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         let read = read.and_then(|()| stream.flush());
         let unread = std::mem::take(&mut stream.unread);
         if unread > 0 {
-            say(&format!("{unread} lines are no records; `patchgate audit verify` says where they are"));
+            say(&format!("{unread} lines are no records that can be read; see `patchgate audit verify`"));
         }
         if read.is_err() || !args.follow || has_gone() {
             return stream.end(read, &journal);
