@@ -210,6 +210,8 @@ fn check_reads_standard_input() {
     assert_snapshot!("check-input", told.out);
     assert_eq!(fed(&["check", "--format", "json", "-"], GOOD).code, Some(0));
     assert_eq!(fed(&["check", "-"], "").code, Some(1), "nothing is no JSON");
+    let cut = fed(&["check", "-"], "{\"status\":\"active\",\n");
+    assert!(cut.out.contains("line 2, column 1\n --> -:2:1\n"), "{}", cut.out);
 }
 
 #[test]
@@ -253,7 +255,7 @@ fn check_wants_to_know_which_of_several_guards() {
     let told = run(&["check", "--config", &config, &good]).failure();
     assert_eq!(
         told,
-        "patchgate: --guard is needed, as there are several: security-incident-update, print-job-update\n"
+        "error: --guard is needed, as there are several: security-incident-update, print-job-update\n"
     );
     assert_eq!(run(&["check", "--config", &config, "--guard", "print-job-update", &good]).code, Some(0));
     assert_eq!(

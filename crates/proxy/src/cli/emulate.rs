@@ -9,6 +9,7 @@ use patchgate_emulator::{Emulator, Faults};
 use super::signals::Signals;
 use super::{Failed, Outcome, print, say};
 use crate::gateway;
+use crate::snippet::{At, Excerpt, Message, span_of};
 use crate::telemetry::logs;
 
 const EXAMPLES: &str = "\
@@ -44,8 +45,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
             let text = std::fs::read_to_string(file).map_err(|error| {
                 Failed(format!("--faults: cannot read '{shown}': {}", crate::reason::of(&error)))
             })?;
-            let faults =
-                Faults::from_toml(&text).map_err(|error| Failed(format!("in '{shown}', {error}")))?;
+            let faults = Faults::from_toml(&text).map_err(|error| {
+                let span = span_of(&text, error.line(), error.column(), "");
+                let file = shown.to_string().into();
+                let excerpt = Excerpt { file, at: At::Text(text.as_str().into(), span), label: "".into() };
+                let title = format!("--faults: {}", error.message()).into();
+                say(&Message { title, excerpts: vec![excerpt], ..Message::default() }.rendered(true));
+                Failed(String::new())
+            })?;
             Emulator::with_faults(faults)
         }
     };
