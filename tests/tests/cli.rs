@@ -546,6 +546,14 @@ fn a_process_that_is_ready_can_be_told_to_end() {
 #[test]
 fn a_faults_file_that_is_wrong_is_told_with_its_place() {
     let folder = Folder::new();
+    let help = run(&["emulate", "--help"]).result();
+    let file = folder.write("unknown.toml", "[[fault]]\nx = 1\n");
+    let told = unstarted(&["emulate", "--listen", "127.0.0.1:0", "--faults", &file]);
+    let (_, keys) = told.lines().next().expect("a line").split_once("; there is ").expect("the keys");
+    for key in keys.split(", ").map(|key| key.trim_matches('\'')) {
+        assert!(help.contains(key), "the help does not say '{key}'");
+    }
+    assert!(keys.contains("pascal_case"), "{keys}");
     let mut text = String::new();
     for faults in
         ["[[fault]]\nstatsu = 429\n", "[[fault]]\nmatch = { method = 1 }\nstatus = 429\n", "[[fault\n"]

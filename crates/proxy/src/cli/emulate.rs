@@ -22,7 +22,25 @@ A faults file scripts what goes wrong:
   match = { method = \"PATCH\" }
   times = 2
   status = 429
-  retry_after = 3";
+  retry_after = 3
+
+The first fault that matches a request and has times left befalls it. What one can say:
+  match = { method, path }    which requests; the path may end in *
+  times                       how often; always, if absent
+  apply                       true: the request is carried out before, false: it is not
+  status, retry_after         this answer, with this Retry-After in seconds
+  redirect                    a 302, or the status, to this URL
+  informational               an interim answer before the real one, such as 103
+  delay_head                  how long the answer's head takes, such as \"500ms\"
+  delay_body, chunk_bytes     how long each chunk of the body takes, and its size
+  cut_after                   the body breaks off after so many bytes
+  reset, never                true: the connection is reset; no answer ever comes
+  body_bytes                  a body of that size
+  content_type                this media type, whatever the body is
+  content_encoding            the answer claims this coding
+  pascal_case                 true: enum values as the documentation's example has them
+
+A single request can ask for one, too: patchgate-fault: status = 503, retry_after = 1";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
