@@ -156,7 +156,7 @@ fn read_overlay(file: &Path) -> Result<(String, Overlay, Places), Failed> {
         Content::TooLarge(size) => return Err(unreadable(&format!("it has {size} bytes, more than 4 MiB"))),
     };
     let sha256 = patchgate_validator::sha256(&bytes);
-    let text = String::from_utf8(bytes).map_err(|error| unreadable(&error.utf8_error()))?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8"))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     match overlay::read(&name, &text, sha256) {
         Ok((overlay, places)) => Ok((text, overlay, places)),
