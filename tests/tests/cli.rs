@@ -562,7 +562,10 @@ fn a_faults_file_that_is_wrong_is_told_with_its_place() {
         let told = unstarted(&["emulate", "--listen", "127.0.0.1:0", "--faults", &file]);
         text.push_str(&folder.redacted(&told));
     }
-    let told = unstarted(&["emulate", "--listen", "127.0.0.1:0", "--faults", &folder.path("nothing.toml")]);
-    text.push_str(&folder.redacted(&told));
+    fs::write(folder.path("latin.toml"), b"# \xe9\n").expect("a file");
+    for name in ["latin.toml", "nothing.toml"] {
+        let told = unstarted(&["emulate", "--listen", "127.0.0.1:0", "--faults", &folder.path(name)]);
+        text.push_str(&folder.redacted(&told));
+    }
     assert_snapshot!("faults-errors", text);
 }

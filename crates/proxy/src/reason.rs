@@ -10,6 +10,8 @@ pub(crate) fn of(error: &Error) -> String {
         ErrorKind::IsADirectory => "it is a folder",
         ErrorKind::NotADirectory => "a part of its path is no folder",
         ErrorKind::AlreadyExists => "something of that name is there already",
+        // Of a file that was to be read as text.
+        ErrorKind::InvalidData => "it is not UTF-8",
         ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
         ErrorKind::StorageFull => "the disk is full",
         ErrorKind::AddrInUse => "another process listens there",
