@@ -219,6 +219,8 @@ fn check_reads_standard_input() {
     assert_snapshot!("check-input", told.out);
     assert_eq!(fed(&["check", "--format", "json", "-"], GOOD).code, Some(0));
     assert_eq!(fed(&["check", "-"], "").code, Some(1), "nothing is no JSON");
+    let cut = fed(&["check", "-"], "{\"status\":\"active\",\n");
+    assert!(cut.out.contains("line 2, column 1\n --> -:2:1\n"), "{}", cut.out);
 }
 
 #[test]
@@ -262,7 +264,7 @@ fn check_wants_to_know_which_of_several_guards() {
     let told = run(&["check", "--config", &config, &good]).failure();
     assert_eq!(
         told,
-        "patchgate: --guard is needed, as there are several: security-incident-update, print-job-update\n"
+        "error: --guard is needed, as there are several: security-incident-update, print-job-update\n"
     );
     assert_eq!(run(&["check", "--config", &config, "--guard", "print-job-update", &good]).code, Some(0));
     assert_eq!(
@@ -553,6 +555,14 @@ fn a_process_that_is_ready_can_be_told_to_end() {
 #[test]
 fn a_faults_file_that_is_wrong_is_told_with_its_place() {
     let folder = Folder::new();
+    let help = run(&["emulate", "--help"]).result();
+    let file = folder.write("unknown.toml", "[[fault]]\nx = 1\n");
+    let told = unstarted(&["emulate", "--listen", "127.0.0.1:0", "--faults", &file]);
+    let (_, keys) = told.lines().next().expect("a line").split_once("; there is ").expect("the keys");
+    for key in keys.split(", ").map(|key| key.trim_matches('\'')) {
+        assert!(help.contains(key), "the help does not say '{key}'");
+    }
+    assert!(keys.contains("pascal_case"), "{keys}");
     let mut text = String::new();
     for faults in
         ["[[fault]]\nstatsu = 429\n", "[[fault]]\nmatch = { method = 1 }\nstatus = 429\n", "[[fault\n"]
@@ -561,7 +571,10 @@ fn a_faults_file_that_is_wrong_is_told_with_its_place() {
         let told = unstarted(&["emulate", "--listen", "127.0.0.1:0", "--faults", &file]);
         text.push_str(&folder.redacted(&told));
     }
-    let told = unstarted(&["emulate", "--listen", "127.0.0.1:0", "--faults", &folder.path("nothing.toml")]);
-    text.push_str(&folder.redacted(&told));
+    fs::write(folder.path("latin.toml"), b"# \xe9\n").expect("a file");
+    for name in ["latin.toml", "nothing.toml"] {
+        let told = unstarted(&["emulate", "--listen", "127.0.0.1:0", "--faults", &folder.path(name)]);
+        text.push_str(&folder.redacted(&told));
+    }
     assert_snapshot!("faults-errors", text);
 }

@@ -250,5 +250,59 @@ fn a_result_that_cannot_be_written_is_an_error() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
     let output = command_in(folder.path(), &["config", "show"]).stdout(full).output().expect("it runs");
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(said(folder.path(), &output).1, "patchgate: cannot write the result: the disk is full\n");
+    assert_eq!(said(folder.path(), &output).1, "error: cannot write the result: the disk is full\n");
+}
+
+/// A line of the kernel's settings that can be written to and not read, by root neither, and one that is the other way round.
+#[test]
+#[ignore = "needs /proc/sys"]
+fn what_this_user_may_not_do_is_said() {
+    let (unread, unwritten) = ("/proc/sys/vm/compact_memory", "/proc/sys/kernel/ostype");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/pages/print-job-update.md");
+    let page = page.to_str().expect("a path");
+    let folder = folder();
+    let schema = format!("[[guard]]\nschema = \"{unread}\"\n");
+    fs::write(folder.path().join("schema.toml"), schema).expect("a file");
+    let roots = format!("[upstream]\ncloud = \"global\"\nroots = \"{unread}\"\n");
+    fs::write(folder.path().join("roots.toml"), roots).expect("a file");
+    for args in [
+        &["config", "check", "--config", unread][..],
+        &["config", "check", "--config", "schema.toml"],
+        &["config", "check", "--config", "roots.toml"],
+        &["check", unread],
+        &["schema", "show", unread],
+        &["schema", "derive", unread],
+        &["schema", "derive", page, "--output", unwritten],
+        &["emulate", "--listen", "127.0.0.1:0", "--faults", unread],
+    ] {
+        let output = run_in(folder.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let (_, err) = said(folder.path(), &output);
+        let path = if args.contains(&unwritten) { unwritten } else { unread };
+        assert!(err.contains("this user may not do that") && err.contains(path), "{args:?}: {err}");
+        assert!(err.contains("error: ") && !err.contains("os error"), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn a_schema_that_does_not_load_is_shown_with_its_line() {
+    let folder = folder();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/security-incident-update.json");
+    let shipped = fs::read_to_string(shipped).expect("the schema");
+    let misspelt = shipped.replacen("\"maxLength\":", "\"maxLenght\":", 1);
+    assert_ne!(misspelt, shipped);
+    fs::write(folder.path().join("misspelt.json"), misspelt).expect("a file");
+    fs::write(folder.path().join("cut.json"), shipped.get(..400).expect("a part")).expect("a file");
+    let mut text = String::new();
+    for schema in ["./misspelt.json", "./cut.json"] {
+        let config = format!("[[guard]]\nschema = \"{schema}\"\n");
+        fs::write(folder.path().join("patchgate.toml"), config).expect("a file");
+        for args in [&["config", "check"][..], &["schema", "show", schema]] {
+            let output = run_in(folder.path(), args);
+            assert_eq!(output.status.code(), Some(2), "{args:?}");
+            writeln!(text, "$ patchgate {}\n{}", args.join(" "), said(folder.path(), &output).1)
+                .expect("text");
+        }
+    }
+    assert_snapshot!("schema-lines", text);
 }

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use patchgate_tests::client::TOKEN;
 use patchgate_tests::gateway::{Gateway, command, run};
+use serde_json::Value;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").to_owned()
@@ -12,6 +14,23 @@ fn repository() -> PathBuf {
 
 fn read(path: &str) -> String {
     fs::read_to_string(repository().join(path)).expect(path)
+}
+
+/// The README's blocks of code in a language, in their order.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = read("README.md");
+    let opening = format!("```{language}\n");
+    let blocks = readme.split(&opening).skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.map(str::to_owned).collect()
+}
+
+/// The rows of the README's table under a heading of columns; cells without the marks of code.
+fn table(columns: &str) -> Vec<Vec<String>> {
+    let readme = read("README.md");
+    let (_, rest) = readme.split_once(&format!("{columns}\n")).expect(columns);
+    let rows = rest.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let cell = |cell: &str| cell.trim().replace('`', "");
+    rows.map(|row| row.trim_matches('|').split('|').map(cell).collect()).collect()
 }
 
 /// The one line of the README that begins with `curl`.
@@ -45,6 +64,172 @@ fn the_readme_opens_with_the_two_commands() {
     let commands: Vec<&str> =
         block.lines().filter_map(|line| line.split('#').next()).map(str::trim).collect();
     assert_eq!(commands, ["cargo run --release", "cargo test --workspace"]);
+}
+
+/// What a program prints that is a block of the README, told where this gateway listens.
+fn run_snippet(mut program: Command, folder: &Path, file: &str, snippet: &str, gateway: &Gateway) -> String {
+    assert!(snippet.contains("127.0.0.1:4080"), "{snippet}");
+    let path = folder.join(file);
+    fs::write(&path, snippet.replace("127.0.0.1:4080", &gateway.listen.to_string())).expect("a file");
+    let output = program.arg(path).output().expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// `SDK_PYTHON` is a Python that has it.
+#[test]
+#[ignore = "needs the Python SDK: SDK_PYTHON, a Python with msgraph-sdk"]
+fn the_readmes_python_works_as_it_is_printed() {
+    let python = std::env::var("SDK_PYTHON").expect("SDK_PYTHON");
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = Gateway::start(&[]);
+    let [snippet] = &blocks("python")[..] else { panic!("one block of Python") };
+    let said = run_snippet(Command::new(python), folder.path(), "edit.py", snippet, &gateway);
+    assert_eq!(said, "resolved ['Demo']\n");
+}
+
+/// `SDK_NODE_MODULES` is a folder `node_modules` that has it.
+#[test]
+#[ignore = "needs Node.js and the JavaScript SDK: SDK_NODE_MODULES, with @microsoft/microsoft-graph-client"]
+#[cfg(unix)]
+fn the_readmes_javascript_works_as_it_is_printed() {
+    let modules = std::env::var("SDK_NODE_MODULES").expect("SDK_NODE_MODULES");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::os::unix::fs::symlink(modules, folder.path().join("node_modules")).expect("a link");
+    let gateway = Gateway::start(&[]);
+    let blocks = blocks("js");
+    let [_over_tls, snippet] = &blocks[..] else { panic!("two blocks of JavaScript") };
+    let said = run_snippet(Command::new("node"), folder.path(), "edit.mjs", snippet, &gateway);
+    assert_eq!(said, "resolved [ 'Demo' ]\n");
+}
+
+#[test]
+fn what_the_readme_says_is_refused_is() {
+    let gateway = Gateway::start(&[]);
+    let rows = table("| what is sent | answer | what the message says |");
+    for row in &rows {
+        let [sent, answer, says] = &row[..] else { panic!("{row:?}") };
+        let (status, code) = answer.split_once(' ').expect("a status and a code");
+        let (request, field) = sent.split_once(" with ").unwrap_or((sent, ""));
+        let request = if request.starts_with('{') {
+            format!("PATCH …/2972395 {request}")
+        } else {
+            request.to_owned()
+        };
+        let request = request.replace('…', "/v1.0/security/incidents");
+        let mut words = request.splitn(3, ' ');
+        let (method, target) = (words.next().expect("a method"), words.next().expect("a target"));
+        let body = words.next().unwrap_or(r#"{"status":"active"}"#);
+        let mut fields = vec![("Authorization", format!("Bearer {TOKEN}"))];
+        fields.extend(field.split_once(": ").map(|(name, value)| (name, value.to_owned())));
+        if method != "GET" {
+            fields.push(("Content-Type", "application/json".to_owned()));
+        }
+        let response = gateway.connect().request(method, target, &fields, (method != "GET").then_some(body));
+        let error = serde_json::from_slice::<Value>(&response.body).expect("JSON")["error"].take();
+        assert_eq!(response.status.to_string(), status, "{sent}: {error}");
+        let told = if error["details"][0].is_null() { &error["code"] } else { &error["details"][0]["code"] };
+        assert_eq!(told, code, "{sent}: {error}");
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.contains(says.as_str()), "{sent}: '{message}' does not say '{says}'");
+    }
+    assert!(rows.len() > 15, "{}", rows.len());
+}
+
+/// The text of one function of the source that has every code, and the codes in it.
+fn codes(file: &str, from: &str) -> Vec<String> {
+    let text = read(file);
+    let (_, rest) = text.split_once(from).expect(from);
+    let body = rest.split("\n    }\n").next().expect("a body");
+    body.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_code_of_an_error_is_explained() {
+    let mut told: Vec<_> = table("| `error.code` | status | what it is | what to do |")
+        .into_iter()
+        .map(|mut row| row.swap_remove(0))
+        .collect();
+    told.sort();
+    let mut codes_of_refusals = codes("crates/model/src/refusal.rs", "pub fn code(&self)");
+    // Nobody gets this one.
+    codes_of_refusals.retain(|code| code != "CallerGone");
+    codes_of_refusals.sort();
+    codes_of_refusals.dedup();
+    assert_eq!(told, codes_of_refusals);
+    let readme = read("README.md");
+    let violations = codes("crates/model/src/violation.rs", "pub const fn as_str(self)");
+    for code in &violations {
+        assert!(readme.contains(&format!("`{code}`")), "{code}");
+    }
+    assert!(violations.len() > 10, "{violations:?}");
+}
+
+#[test]
+fn the_readmes_limits_are_those_that_are_in_force() {
+    let told: Vec<(String, String)> = table("| what | key | by default | beyond it |")
+        .into_iter()
+        .map(|row| (row[1].clone(), row[2].clone()))
+        .collect();
+    let output = run(&["config", "show", "--format", "json"]);
+    let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut in_force = Vec::new();
+    for value in shown["values"].as_array().expect("values") {
+        let key = value["key"].as_str().expect("a key");
+        if key.starts_with("limits.") || key.starts_with("timeouts.") {
+            let text = value["value"].as_str().map_or_else(|| value["value"].to_string(), str::to_owned);
+            in_force.push((key.to_owned(), text));
+        }
+    }
+    let sorted = |mut list: Vec<(String, String)>| {
+        list.sort();
+        list
+    };
+    assert_eq!(sorted(told), sorted(in_force));
+}
+
+/// Each block that is a configuration, and each command beside it, in one folder and in the order of the README.
+#[test]
+fn the_readmes_configurations_and_commands_work() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = repository().join("tests/data/pages/print-job-update.md");
+    fs::copy(page, folder.path().join("print-job-update.md")).expect("the page");
+    let mut ran = 0;
+    let done = |line: &str, args: &[&str]| {
+        let output = command(args).current_dir(folder.path()).output().expect("it runs");
+        let expected =
+            if line.starts_with("patchgate schema diff") { [Some(0), Some(1)] } else { [Some(0); 2] };
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(expected.contains(&output.status.code()), "{line}: {error}");
+    };
+    for block in blocks("sh") {
+        for line in block.lines().filter(|line| line.starts_with("patchgate ")) {
+            let line = line.split('#').next().expect("a command").trim();
+            let args: Vec<&str> = line.split(' ').skip(1).collect();
+            if let ["run", ..] = &args[..] {
+                let mut command = command(&args);
+                command.current_dir(folder.path());
+                command
+                    .env("PATCHGATE_LISTEN__ADDRESS", "127.0.0.1:0")
+                    .env("PATCHGATE_ADMIN__ADDRESS", "127.0.0.1:0");
+                let gateway = Gateway::started_by(command);
+                assert_eq!(gateway.upstream, "https://graph.microsoft.com");
+            } else {
+                if line.contains("--config") {
+                    let first = blocks("toml").into_iter().next().expect("a configuration");
+                    fs::write(folder.path().join("patchgate.toml"), first).expect("a file");
+                }
+                done(line, &args);
+            }
+            ran += 1;
+        }
+    }
+    assert_eq!(ran, 6, "the README's commands");
+    for (number, block) in blocks("toml").into_iter().enumerate() {
+        let file = format!("{number}.toml");
+        fs::write(folder.path().join(&file), &block).expect("a file");
+        done(&block, &["config", "check", "--config", &file]);
+    }
 }
 
 #[test]

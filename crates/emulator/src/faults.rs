@@ -135,8 +135,7 @@ pub(crate) enum Spelling {
 impl Fault {
     /// Reads the header of a request.
     pub(crate) fn from_header(text: &str) -> Result<Self, String> {
-        let one: One =
-            toml::from_str(&format!("fault = {{ {text} }}")).map_err(|e| e.message().to_owned())?;
+        let one: One = toml::from_str(&format!("fault = {{ {text} }}")).map_err(|e| words(e.message()))?;
         if one.fault.is_of_a_script() {
             return Err("'match' and 'times' have no meaning for a single request".to_owned());
         }
@@ -214,8 +213,31 @@ fn located(text: &str, error: &toml::de::Error) -> FaultsError {
     FaultsError {
         line: before.matches('\n').count() + 1,
         column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        message: error.message().to_owned(),
+        message: words(error.message()),
     }
+}
+
+/// What the reader of TOML says, in the words of whoever writes a script.
+fn words(said: &str) -> String {
+    let said = said.replace('`', "'");
+    if let Some((unknown, known)) =
+        said.strip_prefix("unknown field ").and_then(|rest| rest.split_once(", expected "))
+    {
+        return format!("there is no key {unknown}; there is {}", known.trim_start_matches("one of "));
+    }
+    let wrong = said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: "));
+    let Some((found, expected)) = wrong.and_then(|rest| rest.rsplit_once(", expected ")) else { return said };
+    let expected = match expected {
+        "a sequence" => "a list: write [[fault]]",
+        "struct Matches" => "{ method = …, path = … }",
+        "struct Written" | "struct Rule" => "a table: write [[fault]]",
+        "a boolean" => "true or false",
+        "u16" | "u64" | "usize" => "a whole number",
+        "a nonzero u64" | "a nonzero usize" => "a whole number from 1 on",
+        "a string" => "a text",
+        other => other,
+    };
+    format!("expected {expected}, not {found}")
 }
 
 #[cfg(test)]

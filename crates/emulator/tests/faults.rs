@@ -230,7 +230,7 @@ async fn the_answer_itself_is_off() {
 
     let answer = graph.get("stauts = 503").await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    assert!(answer.contains("unknown field `stauts`"));
+    assert!(answer.contains("there is no key 'stauts'"));
 }
 
 #[tokio::test]

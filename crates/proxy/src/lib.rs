@@ -23,6 +23,7 @@ pub mod respond;
 pub mod ruleset;
 mod service;
 pub mod shared_stream;
+pub mod snippet;
 pub mod telemetry;
 pub mod upstream;
 

@@ -40,7 +40,8 @@ impl Plan {
             // A guard that could not be read is none, and that has been said.
             let errors = errors.iter().filter(|(_, error)| readable || !matches!(error, BuildError::NoGuard));
             faults.extend(errors.map(|(key, error)| {
-                let fault = loaded.fault(key, error.to_string());
+                let mut fault = loaded.fault(key, error.to_string());
+                fault.elsewhere = error.excerpt();
                 error.help().into_iter().fold(fault, Fault::help)
             }));
         });

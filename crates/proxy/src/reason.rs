@@ -9,6 +9,9 @@ pub(crate) fn of(error: &Error) -> String {
         ErrorKind::PermissionDenied => "this user may not do that",
         ErrorKind::IsADirectory => "it is a folder",
         ErrorKind::NotADirectory => "a part of its path is no folder",
+        ErrorKind::AlreadyExists => "something of that name is there already",
+        // Of a file that was to be read as text.
+        ErrorKind::InvalidData => "it is not UTF-8",
         ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
         ErrorKind::StorageFull => "the disk is full",
         ErrorKind::AddrInUse => "another process listens there",
@@ -37,6 +40,7 @@ mod tests {
         for (number, words) in [
             (2, "there is no such file"),
             (13, "this user may not do that"),
+            (17, "something of that name is there already"),
             (21, "it is a folder"),
             (28, "the disk is full"),
             (98, "another process listens there"),

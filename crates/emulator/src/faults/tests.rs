@@ -91,24 +91,32 @@ fn a_script_picks_the_first_that_fits_and_has_times_left() {
 #[test]
 fn what_is_not_understood_is_refused_with_its_place() {
     for (text, at, message) in [
-        ("[[fault]]\nstauts = 503\n", (2, 1), "unknown field `stauts`"),
-        ("faults = []\n", (1, 1), "unknown field `faults`"),
+        ("[[fault]]\nstauts = 503\n", (2, 1), "there is no key 'stauts'; there is 'match', 'times'"),
+        ("faults = []\n", (1, 1), "there is no key 'faults'; there is 'fault'"),
         ("[[fault]]\nstatus = 99\n", (2, 10), "99 is not a status"),
         ("[[fault]]\nstatus = 100\n", (2, 10), "100 is not a status"),
         ("[[fault]]\ninformational = 101\n", (2, 17), "101 is not a status"),
-        ("[[fault]]\nstatus = \"503\"\n", (2, 10), "invalid type"),
+        ("[[fault]]\nstatus = \"503\"\n", (2, 10), "expected a whole number, not string \"503\""),
         ("[[fault]]\ndelay_head = \"500\"\n", (2, 14), "'500' is not a duration"),
-        ("[[fault]]\ndelay_head = 500\n", (2, 14), "invalid type"),
+        ("[[fault]]\ndelay_head = 500\n", (2, 14), "expected a text, not integer '500'"),
         ("[[fault]]\ndelay_head = \"-1s\"\n", (2, 14), "'-1s' is not a duration"),
         ("[[fault]]\ndelay_body = \"1 day\"\n", (2, 14), "is not a duration"),
         ("[[fault]]\nredirect = \"a\\nb\"\n", (2, 12), "cannot stand in a header"),
-        ("[[fault]]\nstatus = 503\ntimes = 0\n", (3, 9), "nonzero"),
-        ("[[fault]]\nstatus = 503\nmatch = { verb = \"GET\" }\n", (3, 11), "unknown field `verb`"),
+        ("[[fault]]\nstatus = 503\ntimes = 0\n", (3, 9), "expected a whole number from 1 on"),
+        (
+            "[[fault]]\nstatus = 503\nmatch = { verb = \"GET\" }\n",
+            (3, 11),
+            "there is no key 'verb'; there is 'method' or 'path'",
+        ),
         ("[[fault]]\nstatus = 503\nmatch = { path = \"v1.0\" }\n", (1, 1), "no '/' in front"),
         ("[[fault]]\nstatus = 503\nmatch = { method = \"G T\" }\n", (1, 1), "is not a method"),
         ("[[fault]]\nreset = true\nnever = true\n", (1, 1), "either resets or never answers"),
         ("[[fault]]\napply = false\ndelay_head = \"1s\"\n", (1, 1), "not applied"),
         ("\n[[fault]]\ntimes = 1\n", (2, 1), "does nothing"),
+        ("fault = 3\n", (1, 9), "expected a list: write [[fault]]"),
+        ("[[fault]]\nmatch = 5\n", (2, 9), "expected { method = …, path = … }, not integer '5'"),
+        ("[[fault]]\nreset = 1\n", (2, 9), "expected true or false"),
+        ("[[fault]]\ntimes = -1\n", (2, 9), "expected a whole number from 1 on"),
         ("[[fault]]\nstatus = = 503\n", (2, 10), ""),
     ] {
         let error = Faults::from_toml(text).unwrap_err();

@@ -9,6 +9,7 @@ use patchgate_emulator::{Emulator, Faults};
 use super::signals::Signals;
 use super::{Failed, Outcome, print, say};
 use crate::gateway;
+use crate::snippet::{At, Excerpt, Message, span_of};
 use crate::telemetry::logs;
 
 const EXAMPLES: &str = "\
@@ -21,7 +22,25 @@ A faults file scripts what goes wrong:
   match = { method = \"PATCH\" }
   times = 2
   status = 429
-  retry_after = 3";
+  retry_after = 3
+
+The first fault that matches a request and has times left befalls it. What one can say:
+  match = { method, path }    which requests; the path may end in *
+  times                       how often; always, if absent
+  apply                       true: the request is carried out before, false: it is not
+  status, retry_after         this answer, with this Retry-After in seconds
+  redirect                    a 302, or the status, to this URL
+  informational               an interim answer before the real one, such as 103
+  delay_head                  how long the answer's head takes, such as \"500ms\"
+  delay_body, chunk_bytes     how long each chunk of the body takes, and its size
+  cut_after                   the body breaks off after so many bytes
+  reset, never                true: the connection is reset; no answer ever comes
+  body_bytes                  a body of that size
+  content_type                this media type, whatever the body is
+  content_encoding            the answer claims this coding
+  pascal_case                 true: enum values as the documentation's example has them
+
+A single request can ask for one, too: patchgate-fault: status = 503, retry_after = 1";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -44,8 +63,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
             let text = std::fs::read_to_string(file).map_err(|error| {
                 Failed(format!("--faults: cannot read '{shown}': {}", crate::reason::of(&error)))
             })?;
-            let faults =
-                Faults::from_toml(&text).map_err(|error| Failed(format!("in '{shown}', {error}")))?;
+            let faults = Faults::from_toml(&text).map_err(|error| {
+                let span = span_of(&text, error.line(), error.column(), "");
+                let file = shown.to_string().into();
+                let excerpt = Excerpt { file, at: At::Text(text.as_str().into(), span), label: "".into() };
+                let title = format!("--faults: {}", error.message()).into();
+                say(&Message { title, excerpts: vec![excerpt], ..Message::default() }.rendered(true));
+                Failed(String::new())
+            })?;
             Emulator::with_faults(faults)
         }
     };

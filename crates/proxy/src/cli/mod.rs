@@ -158,7 +158,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Refused) => ExitCode::from(1),
         Err(Failed(message)) => {
             if !message.is_empty() {
-                say(&format!("{BAD}patchgate:{BAD:#} {message}"));
+                say(&format!("{BAD}error:{BAD:#} {message}"));
             }
             ExitCode::from(2)
         }

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use jsonc_parser::ast::{Object, ObjectPropName, Value};
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions};
 use patchgate_model::{Fault, Violation};
+
+use crate::snippet::{At, Excerpt, Message, span_of};
 
 /// The longest line that is shown; of a longer one the caret would be off the screen.
 const LONGEST_LINE: usize = 200;
@@ -15,15 +15,14 @@ const LONGEST_LINE: usize = 200;
 /// A violation as people read it: what, the line, a caret, what would be accepted.
 pub(super) fn shown(name: &str, body: &str, violation: &Violation) -> String {
     let (title, help) = sentence(violation);
-    let title = Level::ERROR.primary_title(format!("{}: {title}", violation.code().as_str()));
-    let mut group = Group::with_title(title);
-    if let Some(span) = span(body, violation) {
-        let snippet = Snippet::source(body).path(name).annotation(AnnotationKind::Primary.span(span));
-        group = group.element(snippet);
-    }
-    group = group.elements(help.map(|help| Level::HELP.message(help)));
-    let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
-    format!("{}\n", renderer.render(&[group]))
+    let at = span(body, violation).map(|span| At::Text(body.into(), span));
+    let message = Message {
+        title: format!("{}: {title}", violation.code().as_str()).into(),
+        code: None,
+        excerpts: at.map(|at| Excerpt { file: name.into(), at, label: "".into() }).into_iter().collect(),
+        help: help.map(Into::into).into_iter().collect(),
+    };
+    format!("{}\n", message.rendered(true))
 }
 
 /// The gateway's own words, what is wrong apart from what would be accepted.
@@ -36,14 +35,7 @@ fn sentence(violation: &Violation) -> (String, Option<String>) {
 /// The part of the body that a violation is about; nothing where there is no one line to show.
 pub(super) fn span(body: &str, violation: &Violation) -> Option<Range<usize>> {
     let span = match violation.place() {
-        Some(place) => {
-            let line_start = body.split_inclusive('\n').take(place.line - 1).map(str::len).sum::<usize>();
-            let line = body.get(line_start..)?;
-            let column = line.char_indices().map(|(at, _)| at).nth(place.column - 1).unwrap_or(line.len());
-            let start = line_start + column;
-            let width = body.get(start..)?.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-            start..start + width
-        }
+        Some(place) => span_of(body, place.line, place.column, ""),
         None => pointed(body, violation)?,
     };
     let line_start = body.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);

@@ -4,10 +4,8 @@ use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::path::PathBuf;
 
-use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-
 use super::value::masked;
+use crate::snippet::{At, Excerpt, Message, floor};
 
 /// The text of a configuration and where it stands.
 #[derive(Debug, Clone)]
@@ -54,6 +52,8 @@ pub struct Fault {
     pub place: Place,
     /// What is wrong.
     pub message: String,
+    /// The place in a file that the configuration names, such as a schema.
+    pub elsewhere: Option<Excerpt<'static>>,
     /// What is accepted, what was probably meant, what to do.
     pub help: Vec<String>,
 }
@@ -70,7 +70,7 @@ pub struct Faults {
 impl Fault {
     /// A fault without help.
     pub fn new(key: impl Into<String>, place: Place, message: impl Into<String>) -> Self {
-        Self { key: key.into(), place, message: message.into(), help: Vec::new() }
+        Self { key: key.into(), place, message: message.into(), elsewhere: None, help: Vec::new() }
     }
 
     /// With a line of help.
@@ -127,43 +127,30 @@ impl Faults {
 
     /// All faults for people; with colours, or without.
     pub fn rendered(&self, colours: bool) -> String {
-        let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
-        let renderer = renderer.decor_style(DecorStyle::Ascii);
         let mut text = String::new();
         for (number, fault) in self.list.iter().enumerate() {
             if number > 0 {
                 text.push('\n');
             }
             // Writing to a string does not fail.
-            _ = writeln!(text, "{}", renderer.render(&[self.group(fault)]));
+            _ = writeln!(text, "{}", self.message(fault).rendered(colours));
         }
         text
     }
 
-    fn group<'a>(&'a self, fault: &'a Fault) -> Group<'a> {
-        let mut group = Group::with_title(Level::ERROR.primary_title(fault.title()));
+    fn message<'a>(&'a self, fault: &'a Fault) -> Message<'a> {
+        let mut excerpts = Vec::new();
         if let (Place::File(span), Some(document)) = (&fault.place, &self.document) {
-            let text = document.shown();
-            let span = within(&text, span);
-            let snippet = Snippet::source(text)
-                .path(document.path.display().to_string())
-                .annotation(AnnotationKind::Primary.span(span));
-            group = group.element(snippet);
+            excerpts.push(Excerpt {
+                file: document.path.display().to_string().into(),
+                at: At::Text(document.shown().into(), span.clone()),
+                label: "".into(),
+            });
         }
-        group.elements(fault.help.iter().map(|line| Level::HELP.message(line.as_str())))
+        excerpts.extend(fault.elsewhere.clone());
+        let help = fault.help.iter().map(|line| line.as_str().into()).collect();
+        Message { title: fault.title().into(), code: None, excerpts, help }
     }
-}
-
-/// The part of a span that is on its first line and in the text: a caret needs no more.
-fn within(text: &str, span: &Range<usize>) -> Range<usize> {
-    let start = floor(text, span.start);
-    let line_end =
-        text.get(start..).and_then(|rest| rest.find(['\n', '\r'])).map_or(text.len(), |at| start + at);
-    start..floor(text, span.end).clamp(start, line_end)
-}
-
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// Line and column, from 1, the column in characters.

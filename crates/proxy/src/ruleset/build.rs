@@ -7,12 +7,13 @@ use http::HeaderName;
 use patchgate_model::route::PathTemplate;
 use patchgate_model::suggest::nearest;
 use patchgate_model::{Cloud, Generation, GraphVersion, KeyPattern, Route};
-use patchgate_validator::Schema;
+use patchgate_validator::{Schema, SchemaError};
 
 use super::reach::{self, Conflict};
 use super::{Guarded, Limits, Ruleset, shipped};
 use crate::config::{self, Config};
 use crate::reason;
+use crate::snippet::{At, Excerpt, span_of};
 
 /// Why there is no ruleset: each fault with the key at which it is, such as `guard[0].schema`.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,8 @@ pub enum BuildError {
         name: String,
         /// What is wrong.
         reason: String,
+        /// Where in its text.
+        at: Option<Box<Excerpt<'static>>>,
     },
     /// It would get around a guard, or be one twice.
     #[error(transparent)]
@@ -79,6 +82,11 @@ impl BuildErrors {
 }
 
 impl BuildError {
+    /// The line of the file that is wrong, where it is in one.
+    pub fn excerpt(&self) -> Option<Excerpt<'static>> {
+        if let Self::Schema { at, .. } = self { at.as_deref().cloned() } else { None }
+    }
+
     /// What to do about it, where the words do not say it.
     pub fn help(&self) -> Option<&'static str> {
         match self {
@@ -179,8 +187,19 @@ pub fn schema(name: &str, folder: &Path) -> Result<Schema, BuildError> {
         };
         shipped::text(name).ok_or_else(unknown)?.to_vec()
     };
-    Schema::load(&text)
-        .map_err(|error| BuildError::Schema { name: name.to_owned(), reason: error.to_string() })
+    Schema::load(&text).map_err(|error| BuildError::Schema {
+        name: name.to_owned(),
+        reason: error.to_string(),
+        at: excerpt(name, &text, &error).map(Box::new),
+    })
+}
+
+/// The line of a schema that is wrong.
+fn excerpt(file: &str, text: &[u8], error: &SchemaError) -> Option<Excerpt<'static>> {
+    let (place, name) = error.place()?;
+    let text = std::str::from_utf8(text).ok()?.to_owned();
+    let span = span_of(&text, place.line, place.column, &format!("\"{name}\""));
+    Some(Excerpt { file: file.to_owned().into(), at: At::Text(text.into(), span), label: "".into() })
 }
 
 fn guarded(guard: &config::Guard, folder: &Path) -> Result<Guarded, BuildError> {
@@ -193,12 +212,10 @@ fn guarded(guard: &config::Guard, folder: &Path) -> Result<Guarded, BuildError> 
         .iter()
         .map(|path| route(path.clone(), facts.versions.clone(), pattern))
         .collect::<Result<_, _>>()?;
-    let required_headers = facts
-        .required_headers
-        .iter()
-        .map(HeaderName::try_from)
-        .collect::<Result<_, _>>()
-        .map_err(|error| BuildError::Schema { name: guard.schema.clone(), reason: error.to_string() })?;
+    let required_headers =
+        facts.required_headers.iter().map(HeaderName::try_from).collect::<Result<_, _>>().map_err(
+            |error| BuildError::Schema { name: guard.schema.clone(), reason: error.to_string(), at: None },
+        )?;
     Ok(Guarded { schema, routes, required_headers })
 }
 

@@ -47,8 +47,13 @@ pub struct Schema {
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// It is not strict JSON.
-    #[error("{0}")]
-    NotJson(String),
+    #[error("{message}")]
+    NotJson {
+        /// What is wrong, with its place as words.
+        message: String,
+        /// Where in its text.
+        place: Place,
+    },
     /// Something in it is not what a schema of a guard may have.
     #[error("at '{pointer}'{place}: {problem}")]
     Lint {
@@ -88,6 +93,22 @@ impl fmt::Display for Place {
 }
 
 impl SchemaError {
+    fn not_json(fault: &Violation) -> Self {
+        let place = fault.place().map(|place| Place { line: place.line, column: place.column });
+        let message = fault.message().replace("the body", "the schema");
+        Self::NotJson { message, place: place.unwrap_or_default() }
+    }
+
+    /// Where in the text it is, and the name that stands there, if it is one; nothing where it is in no one place.
+    pub fn place(&self) -> Option<(Place, &str)> {
+        let (place, name) = match self {
+            Self::NotJson { place, .. } => (*place, ""),
+            Self::Lint { pointer, place, .. } => (*place, pointer.rsplit('/').next().unwrap_or_default()),
+            Self::Compile { .. } | Self::SelfTest(_) => return None,
+        };
+        (place.line > 0).then_some((place, name))
+    }
+
     fn lint(pointer: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Lint { pointer: pointer.into(), place: Place::default(), problem: problem.into() }
     }
@@ -112,8 +133,7 @@ impl SchemaError {
 impl Schema {
     /// Loads a schema from its text: strict JSON, lint, references, compile, self-test.
     pub fn load(text: &[u8]) -> Result<Self, SchemaError> {
-        let document = json::parse(text, SCHEMA_DEPTH)
-            .map_err(|v| SchemaError::NotJson(v.message().replace("the body", "the schema")))?;
+        let document = json::parse(text, SCHEMA_DEPTH).map_err(|fault| SchemaError::not_json(&fault))?;
         let written = document.value();
         let schema = lint::check(&written)
             .and_then(|()| refs::in_place(&written))

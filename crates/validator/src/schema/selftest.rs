@@ -58,7 +58,7 @@ pub(super) fn run(schema: &Schema) -> Result<(), SchemaError> {
 fn accept(schema: &Schema, example: &Value) -> Result<(), SchemaError> {
     let text = example.to_string();
     let document =
-        json::parse(text.as_bytes(), super::SCHEMA_DEPTH).map_err(|v| SchemaError::NotJson(v.message()))?;
+        json::parse(text.as_bytes(), super::SCHEMA_DEPTH).map_err(|fault| SchemaError::not_json(&fault))?;
     match schema.violations(&document).first() {
         None => Ok(()),
         Some((_, violation)) => {

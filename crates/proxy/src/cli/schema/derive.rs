@@ -1,16 +1,18 @@
 //! `patchgate schema derive`: one page to its schema; `pages` does several.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use patchgate_model::{Cloud, GraphVersion, KeyPattern};
 use patchgate_validator::derive::overlay::{Overlay, OverlayError};
 use patchgate_validator::derive::{self, CorrectError, DeriveError, Derived, MAX_PAGE, Told};
 
-use super::diagnostic::{At, Diagnostic, span_of};
 use super::files::{self, Content, shown};
 use super::overlay::{self, Places};
 use super::table::{counted, inert};
 use super::{Failed, Outcome, pages, print, say};
+use crate::reason;
+use crate::snippet::{At, Excerpt, Message, span_of};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -113,7 +115,8 @@ fn tell_notes(page: &Path, derived: &Derived) {
 
 /// Reads a page, or says why not.
 fn read_page(page: &Path) -> Result<Content, Failed> {
-    files::read(page, MAX_PAGE).map_err(|error| Failed(format!("cannot read '{}': {error}", shown(page))))
+    files::read(page, MAX_PAGE)
+        .map_err(|error| Failed(format!("cannot read '{}': {}", shown(page), reason::of(&error))))
 }
 
 /// What the guard of a page is called.
@@ -129,19 +132,18 @@ fn refused(page: &Path, bytes: Option<&[u8]>, error: &DeriveError) -> Failed {
         text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text)).filter(|text| !text.trim().is_empty());
     let read = error.read.trim_matches('\'');
     let at = match text {
-        Some(text) => At::Text(text, span_of(text, error.line, error.column, read)),
+        Some(text) => At::Text(text.into(), span_of(text, error.line, error.column, read)),
         None => At::Place(error.line, error.column),
     };
     let file = shown(page);
-    let diagnostic = Diagnostic {
-        file: &file,
+    let label = format!("read {}, expected {}", error.read, error.expected).into();
+    let message = Message {
+        title: error.reason.to_string().into(),
         code: Some(error.code()),
-        title: error.reason.to_string(),
-        at,
-        label: format!("read {}, expected {}", error.read, error.expected),
-        help: error.hint.map(str::to_owned),
+        excerpts: vec![Excerpt { file: file.as_str().into(), at, label }],
+        help: error.hint.map(Into::into).into_iter().collect(),
     };
-    say(&diagnostic.render());
+    say(&message.rendered(true));
     Failed(format!("'{file}' is refused; nothing was written"))
 }
 
@@ -149,12 +151,12 @@ fn read_overlay(file: &Path) -> Result<(String, Overlay, Places), Failed> {
     let shown_file = shown(file);
     let unreadable =
         |why: &dyn std::fmt::Display| Failed(format!("--overlay: cannot read '{shown_file}': {why}"));
-    let bytes = match files::read(file, MAX_PAGE).map_err(|error| unreadable(&error))? {
+    let bytes = match files::read(file, MAX_PAGE).map_err(|error| unreadable(&reason::of(&error)))? {
         Content::Bytes(bytes) => bytes,
         Content::TooLarge(size) => return Err(unreadable(&format!("it has {size} bytes, more than 4 MiB"))),
     };
     let sha256 = patchgate_validator::sha256(&bytes);
-    let text = String::from_utf8(bytes).map_err(|error| unreadable(&error.utf8_error()))?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8"))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     match overlay::read(&name, &text, sha256) {
         Ok((overlay, places)) => Ok((text, overlay, places)),
@@ -176,13 +178,15 @@ fn wrong_overlay(file: &Path, text: &str, places: &Places, errors: &[OverlayErro
     wrong(&file, errors.len())
 }
 
-fn tell(file: &str, text: &str, span: std::ops::Range<usize>, title: String, help: Option<String>) {
-    // An entry is marked by its first line.
-    let line = text.get(span.clone()).and_then(|marked| marked.lines().next()).map_or(0, str::len);
-    let span = span.start..span.start + line;
-    let diagnostic =
-        Diagnostic { file, code: None, title, at: At::Text(text, span), label: String::new(), help };
-    say(&format!("{}\n", diagnostic.render()));
+fn tell(file: &str, text: &str, span: Range<usize>, title: String, help: Option<String>) {
+    let at = At::Text(text.into(), span);
+    let message = Message {
+        title: title.into(),
+        code: None,
+        excerpts: vec![Excerpt { file: file.into(), at, label: "".into() }],
+        help: help.map(Into::into).into_iter().collect(),
+    };
+    say(&format!("{}\n", message.rendered(true)));
 }
 
 fn wrong(file: &str, count: usize) -> Failed {

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use patchgate_validator::Schema;
 
-use super::Failed;
 use super::table::inert;
+use super::{Failed, say};
+use crate::reason;
 use crate::ruleset::build;
+use crate::snippet::Message;
 
 /// What became of a file that was to be read.
 pub(super) enum Content {
@@ -33,7 +35,8 @@ pub(super) fn read(path: &Path, most: usize) -> io::Result<Content> {
 }
 
 pub(super) fn write(file: &Path, text: &str) -> Result<(), Failed> {
-    fs::write(file, text).map_err(|error| Failed(format!("cannot write '{}': {error}", shown(file))))
+    fs::write(file, text)
+        .map_err(|error| Failed(format!("cannot write '{}': {}", shown(file), reason::of(&error))))
 }
 
 /// Whether two paths lead to the same file.
@@ -47,8 +50,10 @@ pub(super) fn same(one: &Path, other: &Path) -> bool {
 /// The schema of that name or path.
 pub(super) fn schema(name: &str) -> Result<Schema, Failed> {
     build::schema(name, Path::new("")).map_err(|error| {
-        // Here it was no configuration that asked.
-        Failed(error.to_string().trim_start_matches("guard.schema: ").to_owned())
+        let excerpts = error.excerpt().into_iter().collect();
+        let message = Message { title: error.to_string().into(), excerpts, ..Message::default() };
+        say(&message.rendered(true));
+        Failed(String::new())
     })
 }
 

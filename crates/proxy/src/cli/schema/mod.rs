@@ -1,7 +1,6 @@
 //! `patchgate schema`: derive a schema from a documentation page, show one, compare two.
 
 mod derive;
-mod diagnostic;
 mod diff;
 mod files;
 mod overlay;

@@ -12,6 +12,7 @@ use super::derive::name_of;
 use super::files::{self, Content, shown};
 use super::table::{aligned, counted};
 use super::{Failed, Outcome, print};
+use crate::reason;
 
 /// What became of a page.
 enum Became {
@@ -41,7 +42,8 @@ fn all_pages(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failed> {
     let mut open: Vec<_> = given.iter().filter(|path| path.is_dir()).cloned().collect();
     pages.extend(given.iter().filter(|path| !path.is_dir()).cloned());
     while let Some(folder) = open.pop() {
-        let unreadable = |error: io::Error| Failed(format!("cannot read '{}': {error}", shown(&folder)));
+        let unreadable =
+            |error: io::Error| Failed(format!("cannot read '{}': {}", shown(&folder), reason::of(&error)));
         for entry in fs::read_dir(&folder).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let path = entry.path();
@@ -60,7 +62,7 @@ fn all_pages(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failed> {
 
 fn became(page: &Path, told: &Told) -> Became {
     match files::read(page, MAX_PAGE) {
-        Err(error) => Became::Unread(format!("it cannot be read: {error}")),
+        Err(error) => Became::Unread(format!("it cannot be read: {}", reason::of(&error))),
         Ok(Content::TooLarge(size)) => Became::Refused(derive::too_large(size)),
         Ok(Content::Bytes(bytes)) => match derive::derive(&name_of(page), &bytes, told) {
             Ok(derived) => Became::Schema(Box::new(derived)),
@@ -123,7 +125,7 @@ fn write_all(pages: &[(Became, PathBuf)], folder: &Path) -> Result<(), Failed> {
         }
     }
     fs::create_dir_all(folder).map_err(|error| {
-        Failed(format!("--output: '{}' is no folder to write to: {error}", shown(folder)))
+        Failed(format!("--output: '{}' is no folder to write to: {}", shown(folder), reason::of(&error)))
     })?;
     for (file, (_, derived)) in files {
         files::write(&file, &derived.to_text())?;
