@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
@@ -24,6 +25,7 @@ pub struct Gateway {
     log: Option<JoinHandle<String>>,
     out: Option<JoinHandle<String>>,
     folder: Option<TempDir>,
+    state: Option<PathBuf>,
 }
 
 /// The path of the binary under test, for `Command`.
@@ -38,6 +40,8 @@ pub fn binary() -> PathBuf {
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(args).stdin(Stdio::null());
+    // Each has a journal of its own.
+    command.env("XDG_STATE_HOME", state_home());
     // Nor may a configuration of whoever runs the tests be found.
     command.env("XDG_CONFIG_HOME", std::env::temp_dir().join("patchgate-tests-no-such-folder"));
     for (name, _) in std::env::vars_os() {
@@ -50,6 +54,13 @@ pub fn command(args: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// A folder that nobody else uses; it is not there yet.
+fn state_home() -> PathBuf {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("patchgate-tests-state-{}-{number}", std::process::id()))
 }
 
 /// Runs a command of the binary to its end.
@@ -94,6 +105,8 @@ impl Gateway {
 
     /// The gateway that a command starts.
     pub fn started_by(mut command: Command) -> Self {
+        let state = command.get_envs().find(|(name, _)| *name == "XDG_STATE_HOME");
+        let state = state.and_then(|(_, folder)| folder.map(PathBuf::from));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut stderr = child.stderr.take().expect("stderr");
@@ -120,7 +133,7 @@ impl Gateway {
             stdout.read_to_string(&mut text).expect("standard output can be read");
             text
         });
-        Self { child, listen, admin, upstream, log: Some(log), out: Some(out), folder: None }
+        Self { child, listen, admin, upstream, log: Some(log), out: Some(out), folder: None, state }
     }
 
     /// The same with the text of a configuration.
@@ -199,5 +212,9 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
+        // What a command did not name is not ours; it may be gone already.
+        if let Some(state) = &self.state {
+            _ = std::fs::remove_dir_all(state);
+        }
     }
 }

@@ -389,10 +389,7 @@ fn schemas_are_compared() {
     assert_eq!(folder.run(&["schema", "diff", "./pure.json", "./mine.json"]).code, Some(0));
     assert_eq!(folder.run(&["schema", "diff", "./mine.json", "./pure.json"]).code, Some(1));
     let said = folder.run(&["schema", "diff", "./mine.json", "./nothing.json"]).failure();
-    assert_eq!(
-        said,
-        "patchgate: cannot read the schema './nothing.json': there is no such file\n"
-    );
+    assert_eq!(said, "patchgate: cannot read the schema './nothing.json': there is no such file\n");
 }
 
 /// Colours are for terminals; a file or pipe gets plain text, whatever the variables say.

@@ -59,6 +59,8 @@ pub enum Refusal {
     Violations(Violations),
     /// The gateway has as much to do as it may; nothing was sent.
     Overloaded,
+    /// The edit could not be put on record; nothing was sent.
+    Unrecorded(RecordFault),
     /// No connection to Graph; nothing was sent.
     UpstreamUnreachable,
     /// Something was sent, and no whole answer came: the edit may have been applied.
@@ -71,6 +73,15 @@ pub enum Refusal {
     UpstreamBroken,
     /// The caller reset the connection before its read was answered. Nobody gets this; log and trace say it.
     CallerGone,
+}
+
+/// Why an edit could not be put on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordFault {
+    /// The audit record cannot be written. Why is the operator's matter; it stands in the log and in `/readyz`.
+    Unwritable,
+    /// As many edits are in flight as the record takes.
+    Busy,
 }
 
 /// What is wrong with the framing of a request (RFC 9112). The connection is closed behind the answer.
@@ -185,7 +196,7 @@ impl Refusal {
             | Self::UpstreamUnusable
             | Self::UpstreamBroken => 502,
             Self::CallerGone => 499,
-            Self::Overloaded => 503,
+            Self::Overloaded | Self::Unrecorded(_) => 503,
             Self::UpstreamTimeout => 504,
         }
     }
@@ -217,7 +228,7 @@ impl Refusal {
             Self::OutcomeUnknown => "OutcomeUnknown",
             Self::UpstreamUnusable | Self::UpstreamBroken => "UpstreamUnusable",
             Self::CallerGone => "CallerGone",
-            Self::Overloaded => "ServiceUnavailable",
+            Self::Overloaded | Self::Unrecorded(_) => "ServiceUnavailable",
             Self::UpstreamTimeout => "UpstreamTimeout",
         }
     }
@@ -276,6 +287,12 @@ impl Refusal {
             Self::Violations(violations) => summary(violations),
             Self::Overloaded => {
                 "this gateway has as many requests as it may; nothing was sent to Graph: try again".to_owned()
+            }
+            Self::Unrecorded(RecordFault::Unwritable) => {
+                "this gateway cannot write its audit record, and sends no update without one; nothing was sent to Graph: try again later, or ask who runs the gateway".to_owned()
+            }
+            Self::Unrecorded(RecordFault::Busy) => {
+                "the audit record of this gateway has as many updates in flight as it takes; nothing was sent to Graph: try again".to_owned()
             }
             Self::CallerGone => "the caller was gone before the answer came".to_owned(),
             Self::UpstreamUnreachable => {

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use patchgate_journal::{Health as Writable, Journal};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -32,12 +33,13 @@ const MOMENT: Duration = Duration::from_secs(10);
 pub struct Health {
     draining: AtomicBool,
     reloads: Arc<Reloads>,
+    journal: Journal,
 }
 
 impl Health {
-    /// Ready, with what is known of reloads.
-    pub fn new(reloads: Arc<Reloads>) -> Self {
-        Self { draining: AtomicBool::new(false), reloads }
+    /// Ready, with what is known of reloads, as long as edits can be put on record.
+    pub fn new(reloads: Arc<Reloads>, journal: Journal) -> Self {
+        Self { draining: AtomicBool::new(false), reloads, journal }
     }
 
     /// From now on the gateway is not ready.
@@ -96,7 +98,15 @@ fn answer<B>(health: &Health, scrape: &Scrape, request: &Request<B>) -> Response
         (&Method::GET | &Method::HEAD, "/readyz") if draining => {
             (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())
         }
-        (&Method::GET | &Method::HEAD, "/readyz") => (StatusCode::OK, ready(&health.reloads)),
+        (&Method::GET | &Method::HEAD, "/readyz") => match health.journal.health() {
+            Writable::Writable => (StatusCode::OK, ready(&health.reloads)),
+            Writable::Unwritable { reason, since } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!(
+                    "the audit journal cannot be written since {since}, and edits are refused: {reason}\n"
+                ),
+            ),
+        },
         (_, "/healthz" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, "this listener has /healthz, /readyz and /metrics\n".to_owned()),
     };

@@ -6,6 +6,7 @@
 //! | connection of a caller | worker | with the connection, or drained | the connection closes |
 //! | request | connection | with its answer: an edit's whoever waits, a read's at the caller's reset | the connection closes without an answer |
 //! | connection to Graph | upstream client | with the connection | its exchange ends without an answer |
+//! | journal, a thread: writes the audit record | [`run`](crate::cli) | when the workers have ended | edits are refused, `/readyz` fails |
 //! | admin | [`run`](crate::cli) | with the process | the process ends |
 //! | reload, a thread: reads the configuration again | [`run`](crate::cli) | with the process | the last rules stay; SIGHUP is not heard any more |
 //! | embedded Graph, a thread | [`start`] | with the process | edits get `UpstreamUnreachable` |
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use patchgate_emulator::Emulator;
+use patchgate_journal::Journal;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
@@ -42,6 +44,8 @@ use crate::upstream::{Origin, Upstream};
 pub struct Worker {
     /// The ruleset of new requests.
     pub rules: Arc<ArcSwap<Ruleset>>,
+    /// The record of all edits.
+    pub journal: Journal,
     /// This worker's way to Graph.
     pub upstream: Upstream,
     /// Makes spans.
@@ -105,7 +109,12 @@ pub enum StartError {
 }
 
 /// Binds and starts everything; callers are accepted when this returns.
-pub fn start(plan: Plan, traces: &Traces, instruments: &Instruments) -> Result<Gateway, StartError> {
+pub fn start(
+    plan: Plan,
+    journal: &Journal,
+    traces: &Traces,
+    instruments: &Instruments,
+) -> Result<Gateway, StartError> {
     let Plan { loaded, rules, origin: planned, tls } = plan;
     let config = &loaded.config;
     let rules = Arc::new(ArcSwap::from_pointee(rules));
@@ -145,6 +154,7 @@ pub fn start(plan: Plan, traces: &Traces, instruments: &Instruments) -> Result<G
         clients.push(Arc::clone(&client));
         let worker = Worker {
             rules: Arc::clone(&rules),
+            journal: journal.clone(),
             upstream: Upstream::new(Arc::clone(&origin), client, Arc::clone(&metrics)),
             traces: traces.clone(),
             metrics,

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod ascii;
+pub mod audit;
 pub mod body;
 pub mod caller;
 pub mod cli;

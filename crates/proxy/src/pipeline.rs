@@ -1,7 +1,7 @@
 //! THE way of a request, one call for each step:
 //!
 //! framing → place among those in flight → caller → admit (target, method, headers) → read body → strict JSON, schema →
-//! forward → respond
+//! intent recorded → forward → outcome recorded → respond
 //!
 //! A refusal leaves at the step that finds it. Steps never call steps.
 
@@ -13,7 +13,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use patchgate_model::envelope::Stamp;
-use patchgate_model::{ClientRequestId, Refusal, RequestId};
+use patchgate_model::{ClientRequestId, Credential, Refusal, RequestId};
 use uuid::{NoContext, Uuid};
 
 use crate::gateway::Worker;
@@ -24,7 +24,7 @@ use crate::ruleset::{Admitted, Ruleset};
 use crate::telemetry::events::{self, Answered, Told};
 use crate::telemetry::traces::{Entrance, Trace};
 use crate::upstream::Answer;
-use crate::{body, caller, respond};
+use crate::{audit, body, caller, respond};
 
 /// Answers one request, whatever it is. To be run in a task of its own: an edit is sent, its answer awaited and told of, even
 /// if the caller is gone.
@@ -44,6 +44,7 @@ pub async fn handle(
     let trace = worker.traces.begin(&head);
     let mut told = Told {
         request_id: RequestId::from_uuid(Uuid::new_v7(uuid::Timestamp::now(NoContext))),
+        credential: Credential::Missing,
         generation: rules.generation(),
         resource: None,
         schema: None,
@@ -78,6 +79,9 @@ pub async fn handle(
         refusal: refusal.as_ref(),
         took: begun.elapsed(),
     };
+    if let Some(refusal) = &refusal {
+        audit::refuse(&worker.journal, &told, &trace, refusal);
+    }
     events::answered(worker.log_requests, &worker.metrics, &answered);
     trace.end(&head, &entrance, &told, response.status(), refusal.as_ref());
     response.map(|body| Reply::new(body, under_way))
@@ -93,7 +97,9 @@ async fn way(
     trace: &Trace,
     told: &mut Told,
 ) -> Result<Answer, Refusal> {
-    let admitted = rules.admit(head, caller::identify(&head.headers)).inspect_err(|_| {
+    let caller = caller::identify(&head.headers);
+    told.credential = caller.credential;
+    let admitted = rules.admit(head, caller).inspect_err(|_| {
         told.resource = head.target.path().and_then(|path| rules.route_of(path));
     })?;
     match admitted {
@@ -115,9 +121,10 @@ async fn way(
             let edit = admitted.decide(&bytes)?;
             // From here on the edit's own bytes are held, and not the caller's beside them: that is what was counted.
             drop(bytes);
-            told.allowed = true;
             told.edit = Some(edit.clone());
-            worker.upstream.forward(edit, admitted.into_headers(), trace).await
+            let intent = audit::record(&worker.journal, edit, told, trace).await?;
+            told.allowed = true;
+            worker.upstream.forward(intent, admitted.into_headers(), trace).await.recorded().await
         }
     }
 }

@@ -5,6 +5,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use patchgate_model::envelope::{self, Stamp};
+use patchgate_model::refusal::RecordFault;
 use patchgate_model::{Refusal, RequestId};
 
 use crate::upstream::{Answer, Body};
@@ -47,7 +48,12 @@ fn particular(refusal: &Refusal, headers: &mut HeaderMap) {
         Refusal::Method(allow) => _ = headers.insert(ALLOW, HeaderValue::from_static(allow)),
         Refusal::Credential(_) => _ = headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         Refusal::ContentCoding => _ = headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-        Refusal::Overloaded => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
+        Refusal::Overloaded | Refusal::Unrecorded(RecordFault::Busy) => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        Refusal::Unrecorded(RecordFault::Unwritable) => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
         _ => {}
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use patchgate_model::Resource;
+use patchgate_model::{Recordable, Resource};
 
 use crate::schema::Schema;
 
@@ -60,5 +60,31 @@ impl Edit {
     /// The names of its fields in the caller's order.
     pub fn field_names(&self) -> impl Iterator<Item = &str> {
         self.fields().map(|(name, _)| name)
+    }
+}
+
+impl Recordable for Edit {
+    fn guard(&self) -> &str {
+        self.schema().name()
+    }
+
+    fn resource(&self) -> &Resource {
+        self.resource()
+    }
+
+    fn schema_id(&self) -> &str {
+        self.schema().name()
+    }
+
+    fn schema_digest(&self) -> &str {
+        self.schema().digest()
+    }
+
+    fn document(&self) -> &[u8] {
+        self.bytes()
+    }
+
+    fn each_field(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.fields().for_each(|(name, value)| see(name, value));
     }
 }

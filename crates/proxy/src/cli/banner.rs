@@ -2,6 +2,7 @@
 //! defaults matter, and what to try.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::output::{STRONG, say};
 use crate::config::{Loaded, Source};
@@ -18,8 +19,10 @@ pub(super) struct Banner {
 
 impl Banner {
     /// From what was planned.
-    pub(super) fn of(plan: &Plan) -> Self {
-        Self { guards: guards(&plan.rules), notes: notes(&plan.loaded), example: example(&plan.rules) }
+    pub(super) fn of(plan: &Plan, journal: &Path) -> Self {
+        let mut guards = guards(&plan.rules);
+        guards.push(format!("puts every edit on record in {STRONG}{}{STRONG:#}", journal.display()));
+        Self { guards, notes: notes(&plan.loaded), example: example(&plan.rules) }
     }
 
     /// Says it.

@@ -14,6 +14,7 @@ use super::configured::{ConfigFile, Overrides};
 use super::signals::{Heard, Signals};
 use super::{Failed, Outcome, banner, output, print};
 use crate::admin::{self, Health};
+use crate::audit;
 use crate::config::{Inputs, Timeouts};
 use crate::gateway::{self, Gateway};
 use crate::reason;
@@ -83,10 +84,11 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         Signals::new()?
     };
     let instruments = telemetry.instruments();
-    let banner = banner::Banner::of(&plan);
-    let gateway = gateway::start(plan, &telemetry.traces(), &instruments)?;
+    let (journal, directory) = audit::open(&config, &instruments)?;
+    let banner = banner::Banner::of(&plan, &directory);
+    let gateway = gateway::start(plan, &journal, &telemetry.traces(), &instruments)?;
     let target = Target::new(Arc::clone(&gateway.rules), config.clone(), instruments);
-    let health = Arc::new(Health::new(Arc::clone(&target.reloads)));
+    let health = Arc::new(Health::new(Arc::clone(&target.reloads), journal.clone()));
     let reload = reloader.start(target)?;
 
     banner.say(&gateway, admin_address);
@@ -103,6 +105,9 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     look_up(gateway.upstream.host().to_owned(), gateway.upstream.port());
     let around = Around { admin, health, scrape: telemetry.scrape(), reload };
     let ended = runtime.block_on(serve(&config.timeouts, gateway, around, signals))?;
+    runtime.block_on(audit::close(journal));
+    // A disk that hangs must not hold up the end.
+    runtime.shutdown_background();
     telemetry.shutdown();
     match ended {
         Ended::Drained => Ok(Outcome::Done),

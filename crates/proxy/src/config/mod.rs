@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use patchgate_journal::Durability;
 use patchgate_model::Cloud;
 
 pub use fault::{Fault, Faults, Place};
@@ -42,6 +43,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What is checked.
     pub guards: Vec<Guard>,
+    /// The record of all edits.
+    pub audit: Audit,
     /// Traces and metrics.
     pub telemetry: Telemetry,
     /// The process's own log.
@@ -97,6 +100,15 @@ pub struct Route {
 pub struct Guard {
     /// The name of a schema that ships with the gateway, or the path of one.
     pub schema: String,
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, Default)]
+pub struct Audit {
+    /// The journal's directory; else one in the user's state directory.
+    pub directory: Option<PathBuf>,
+    /// When a record counts as recorded.
+    pub durability: Durability,
 }
 
 /// `[telemetry]`; the `OTEL_*` variables win.

@@ -109,6 +109,8 @@ pub const ALL: &[Setting] = &[
     setting!("upstream.url", Restart, upstream.url, Option<super::Url>),
     setting!("upstream.roots", Restart, upstream.roots, Option<std::path::PathBuf>),
     setting!("upstream.insecure", Restart, upstream.insecure, bool),
+    setting!("audit.directory", Restart, audit.directory, Option<std::path::PathBuf>),
+    setting!("audit.durability", Restart, audit.durability, patchgate_journal::Durability),
     setting!("telemetry.otlp.endpoint", Restart, telemetry.endpoint, Option<super::Url>),
     setting!("telemetry.otlp.protocol", Restart, telemetry.protocol, super::OtlpProtocol),
     setting!("log.format", Restart, log.format, super::LogFormat),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use http::Uri;
 use http::uri::Authority;
+use patchgate_journal::Durability;
 use patchgate_model::Cloud;
 use patchgate_model::suggest::nearest;
 
@@ -259,6 +260,10 @@ impl Choice for Cloud {
 
 impl Choice for OtlpProtocol {
     const ALL: &'static [(&'static str, Self)] = &[("http/protobuf", Self::Http), ("grpc", Self::Grpc)];
+}
+
+impl Choice for Durability {
+    const ALL: &'static [(&'static str, Self)] = &[("strict", Self::Strict), ("relaxed", Self::Relaxed)];
 }
 
 impl Choice for LogFormat {

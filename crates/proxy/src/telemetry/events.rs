@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use patchgate_model::{Generation, Refusal, RequestId, Resource};
+use patchgate_model::{Credential, Generation, Refusal, RequestId, Resource};
 use patchgate_validator::{Edit, Schema};
 
 use super::metrics::Metrics;
@@ -17,6 +17,8 @@ use crate::head::Head;
 pub struct Told {
     /// Its id.
     pub request_id: RequestId,
+    /// What it brings for Graph, as far as was looked.
+    pub credential: Credential,
     /// The ruleset that decided.
     pub generation: Generation,
     /// What its path names, if it names something.

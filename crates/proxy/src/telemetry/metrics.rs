@@ -12,6 +12,7 @@ use http::StatusCode;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter, MeterProvider};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
+use patchgate_journal::{Counters, Journal};
 use patchgate_model::violation::{Violation, ViolationCode};
 use patchgate_model::{Refusal, Resource};
 
@@ -37,6 +38,7 @@ pub struct Instruments {
     accept_errors: Counter<u64>,
     throttled: Counter<u64>,
     reloads: Counter<u64>,
+    audit_commits: Histogram<f64>,
 }
 
 /// What one worker counts with.
@@ -118,6 +120,10 @@ impl Instruments {
                 "http.client.request.duration",
                 "From the begin of an exchange with Graph to the head of its answer.",
             ),
+            audit_commits: seconds(
+                "patchgate.audit.commit.duration",
+                "Writing all that waited to the audit journal, its way to stable storage included.",
+            ),
             decisions: counter("patchgate.decisions", "{decision}", "Requests by what was decided."),
             violations: counter("patchgate.violations", "{violation}", "What was wrong with bodies."),
             parser_refusals: counter(
@@ -148,6 +154,46 @@ impl Instruments {
     /// The configuration was read again, and taken or refused.
     pub fn reloaded(&self, taken: bool) {
         self.reloads.add(1, &[KeyValue::new("outcome", if taken { "taken" } else { "refused" })]);
+    }
+
+    /// Durations of the audit journal's commits.
+    pub fn audit_commits(&self) -> Histogram<f64> {
+        self.audit_commits.clone()
+    }
+
+    /// What the audit journal tells of itself when somebody wants to know.
+    pub fn watch_audit(&self, journal: &Journal) {
+        let gauge = |name, unit, description, value: fn(&Counters) -> u64| {
+            let journal = journal.clone();
+            let gauge = self.meter.u64_observable_gauge(name).with_unit(unit).with_description(description);
+            gauge.with_callback(move |observer| observer.observe(value(&journal.counters()), &[])).build();
+        };
+        let counter = |name, unit, description, value: fn(&Counters) -> u64| {
+            let journal = journal.clone();
+            let counter =
+                self.meter.u64_observable_counter(name).with_unit(unit).with_description(description);
+            counter.with_callback(move |observer| observer.observe(value(&journal.counters()), &[])).build();
+        };
+        let open = |counters: &Counters| number(counters.open);
+        gauge("patchgate.audit.open", "{edit}", "Edits on record that have no outcome yet.", open);
+        let queued = |counters: &Counters| number(counters.queued_bytes);
+        gauge("patchgate.audit.queued", "By", "Bytes that wait to be written to the audit journal.", queued);
+        counter("patchgate.audit.records", "{record}", "Records written.", |counters| counters.records);
+        counter(
+            "patchgate.audit.failures",
+            "{failure}",
+            "Failures of the audit journal's disk.",
+            |counters| counters.failures,
+        );
+        let writable = {
+            let journal = journal.clone();
+            move || u64::from(journal.health().is_writable())
+        };
+        let gauge = self.meter.u64_observable_gauge("patchgate.audit.writable").with_unit("1");
+        gauge
+            .with_description("1 while edits can be put on record, else 0.")
+            .with_callback(move |observer| observer.observe(writable(), &[]))
+            .build();
     }
 
     /// For one worker.

@@ -1,7 +1,7 @@
 //! Graph, as the gateway reaches it: one way out for edits, another for reads.
 //!
-//! INVARIANT: [`Upstream::forward`] sends the bytes of an [`Edit`], to the resource of that edit, and nothing else. Host
-//! and target come from the configuration and the edit, never from the caller.
+//! INVARIANT: [`Upstream::forward`] sends the bytes of an [`Edit`] that is on record, to the resource of that edit, and
+//! nothing else. Host and target come from the configuration and the edit, never from the caller.
 
 mod answer;
 pub mod client;
@@ -16,7 +16,9 @@ mod stream;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use patchgate_journal::{Closing, Outcome, RecordedIntent};
 use patchgate_model::{Refusal, Resource};
 use patchgate_validator::Edit;
 
@@ -25,6 +27,7 @@ pub use client::{Client, Failure, Sent};
 pub use links::Links;
 pub use origin::Origin;
 
+use crate::audit;
 use crate::ruleset::{AdmittedRead, Outbound};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{ClientSpan, Trace};
@@ -37,6 +40,14 @@ pub struct Upstream {
     metrics: Arc<Metrics>,
 }
 
+/// An edit that was sent, or could not be; its outcome is on its way to the record.
+#[derive(Debug)]
+#[must_use = "what Graph said is had by `recorded` alone"]
+pub struct Forwarded {
+    answer: Result<Answer, Refusal>,
+    closing: Closing,
+}
+
 impl Upstream {
     /// A way with no connection yet.
     pub fn new(origin: Arc<Origin>, client: Arc<Client>, metrics: Arc<Metrics>) -> Self {
@@ -47,15 +58,24 @@ impl Upstream {
     ///
     /// It is sent again only where it provably was not sent. To be run in a task of its own: it must end, whoever waits
     /// for it.
-    pub async fn forward(&self, edit: Edit, headers: Outbound, trace: &Trace) -> Result<Answer, Refusal> {
+    pub async fn forward(&self, intent: RecordedIntent<Edit>, headers: Outbound, trace: &Trace) -> Forwarded {
         let begun = Instant::now();
+        let edit = intent.edit();
         let span = trace.client("PATCH", edit.resource(), &self.origin);
-        let request = request::edit(&self.origin, &edit, headers.into_fields(), &span);
+        let request = request::edit(&self.origin, edit, headers.into_fields(), &span);
         let result = self.client.send(request).await;
-        self.told("PATCH", edit.resource(), begun, span, result).map_err(|failure| match failure.sent {
+        let result = self.told("PATCH", edit.resource(), begun, span, result);
+        let outcome = match &result {
+            Ok(answer) => Outcome::answered(answer.status.as_u16(), request_id(&answer.headers)),
+            Err(Failure { sent: Sent::No, .. }) => Outcome::not_sent(),
+            Err(Failure { sent: Sent::Maybe, .. }) => Outcome::unknown(),
+        };
+        let closing = intent.close(outcome);
+        let answer = result.map_err(|failure| match failure.sent {
             Sent::No => Refusal::UpstreamUnreachable,
             Sent::Maybe => Refusal::OutcomeUnknown,
-        })
+        });
+        Forwarded { answer, closing }
     }
 
     /// Reads, and gives links in the answer the origin under which the caller reached the gateway.
@@ -101,6 +121,19 @@ impl Upstream {
             }
         }
     }
+}
+
+impl Forwarded {
+    /// What Graph said, once the outcome is on record. There is no other way to it.
+    pub async fn recorded(self) -> Result<Answer, Refusal> {
+        audit::closed(self.closing).await;
+        self.answer
+    }
+}
+
+/// Graph's own id of the request.
+fn request_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("request-id")?.to_str().ok()
 }
 
 /// Links are looked for in JSON alone.

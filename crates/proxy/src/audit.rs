@@ -1,0 +1,166 @@
+//! The journal, as the gateway sets it up and speaks to it: where it is, what it is told, what is said of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use etcetera::BaseStrategy;
+use patchgate_journal::{
+    Asked, Closing, Journal, NotRecorded, OpenError, RecordedIntent, Refused, Settings, Subject, Who,
+};
+use patchgate_model::refusal::RecordFault;
+use patchgate_model::{Credential, Recordable, Refusal};
+use patchgate_validator::Edit;
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::telemetry::events::Told;
+use crate::telemetry::metrics::Instruments;
+use crate::telemetry::traces::Trace;
+
+/// What allows an edit as long as nothing but its schema is asked.
+const REASONS: &[&str] = &["patchgate-default-permit"];
+/// A disk that does not answer for so long is taken for one that cannot be written.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the end of the process waits for what is still to be written.
+const LAST: Duration = Duration::from_secs(5);
+
+/// Why there is no journal.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// Nobody knows where to put it.
+    #[error(
+        "audit.directory: this user has no home, so there is no state directory for the audit journal; name a directory"
+    )]
+    Nowhere,
+    /// It cannot be opened.
+    #[error("audit.directory: {}: {error}", directory.display())]
+    Open {
+        /// Where.
+        directory: PathBuf,
+        /// Why.
+        error: OpenError,
+    },
+}
+
+/// The directory of the journal: the one that is configured, else one in the user's state directory.
+pub fn directory(config: &Config) -> Result<PathBuf, AuditError> {
+    if let Some(directory) = &config.audit.directory {
+        return Ok(config.folder.join(directory));
+    }
+    let base = etcetera::choose_base_strategy().map_err(|_| AuditError::Nowhere)?;
+    let state = base.state_dir().unwrap_or_else(|| base.data_dir());
+    Ok(state.join("patchgate").join("audit"))
+}
+
+/// Opens the journal of a configuration, and says what was found in it.
+pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, PathBuf), AuditError> {
+    let directory = directory(config)?;
+    let commits = instruments.audit_commits();
+    let settings = Settings {
+        durability: config.audit.durability,
+        committed: Some(Arc::new(move |took: Duration| commits.record(took.as_secs_f64(), &[]))),
+        ..Settings::default()
+    };
+    let opened = Journal::open(&directory, settings);
+    let (journal, started) =
+        opened.map_err(|error| AuditError::Open { directory: directory.clone(), error })?;
+    if started.unknown > 0 {
+        tracing::warn!(
+            edits = started.unknown,
+            "edits of an earlier process have no outcome on record; they are on record as unknown now"
+        );
+    }
+    for cut in &started.cut {
+        tracing::warn!(
+            segment = cut.segment,
+            bytes = cut.bytes,
+            file = cut.file,
+            "a record was not written to its end; what there is of it was put aside"
+        );
+    }
+    for damaged in &started.damaged {
+        tracing::error!(
+            segment = damaged.segment,
+            line = damaged.line,
+            "the audit journal was changed or damaged; `patchgate audit verify` says more"
+        );
+    }
+    instruments.watch_audit(&journal);
+    Ok((journal, directory))
+}
+
+/// What is on record of the request itself.
+fn asked<'a>(told: &Told, trace_id: Option<&'a str>) -> Asked<'a> {
+    let known_by = match told.credential {
+        // The token is Graph's to look into.
+        Credential::Bearer => "bearer",
+        _ => "nothing",
+    };
+    let caller = Who { id: None, known_by };
+    Asked { request_id: told.request_id, trace_id, caller, generation: told.generation }
+}
+
+/// Puts an edit on record: nothing is sent before.
+pub async fn record(
+    journal: &Journal,
+    edit: Edit,
+    told: &Told,
+    trace: &Trace,
+) -> Result<RecordedIntent<Edit>, Refusal> {
+    let trace_id = trace.id();
+    let recording = journal.record(edit, &asked(told, trace_id.as_deref()), REASONS);
+    // Who stops waiting leaves an outcome behind: unknown.
+    let recorded = timeout(PATIENCE, recording).await.unwrap_or_else(|_| {
+        tracing::error!("the audit record was not written in time");
+        Err(NotRecorded::Closed)
+    });
+    recorded.map_err(|why| {
+        Refusal::Unrecorded(match why {
+            NotRecorded::Busy => RecordFault::Busy,
+            NotRecorded::Unwritable(_) | NotRecorded::Closed => RecordFault::Unwritable,
+        })
+    })
+}
+
+/// Waits until an outcome is on record. It is queued already; if the disk fails it is held, and the caller is told what Graph
+/// said all the same: to say less than is known would not make it more true.
+pub async fn closed(closing: Closing) {
+    let held = match timeout(PATIENCE, closing).await {
+        Ok(Ok(_)) => return,
+        Ok(Err(held)) => held.to_string(),
+        Err(_) => "it was not written in time".to_owned(),
+    };
+    tracing::error!(
+        reason = held,
+        "the outcome of an edit is not on record yet; it is kept until it can be written"
+    );
+}
+
+/// Puts a refusal on record. What was allowed and got no answer is no refusal: its outcome says so.
+pub fn refuse(journal: &Journal, told: &Told, trace: &Trace, refusal: &Refusal) {
+    if told.allowed || matches!(refusal, Refusal::CallerGone) {
+        return;
+    }
+    let trace_id = trace.id();
+    let said: Vec<String> =
+        refusal.violations().iter().map(|v| format!("{} {}", v.code().as_str(), v.known_target)).collect();
+    let reasons: Vec<&str> = said.iter().map(String::as_str).collect();
+    let subject = match (&told.edit, &told.resource) {
+        (Some(edit), _) => Subject::Edit(edit as &dyn Recordable),
+        (None, Some(resource)) => {
+            Subject::Resource { guard: told.schema.as_ref().map(|schema| schema.name()), resource }
+        }
+        (None, None) => Subject::Unknown,
+    };
+    let refused = Refused { status: refusal.status(), code: refusal.code(), reasons: &reasons, subject };
+    journal.refuse(&asked(told, trace_id.as_deref()), &refused);
+}
+
+/// Writes what is queued, at the end of the process. What is not written in time is found as unknown at the next start.
+pub async fn close(journal: Journal) {
+    let closing = tokio::task::spawn_blocking(move || journal.close());
+    if timeout(LAST, closing).await.is_err() {
+        tracing::error!("the audit journal could not be written to its end in time");
+    }
+}
