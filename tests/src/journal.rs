@@ -54,6 +54,9 @@ pub struct Recorded {
 pub struct OnRecord {
     /// The edits by the ids of their requests.
     pub edits: BTreeMap<String, Recorded>,
+    /// What fits nothing: a second intent of a request, or an outcome without an intent. There is none, unless somebody did
+    /// something to the files.
+    pub strays: Vec<String>,
     /// How many requests were refused, by the code of the answer.
     pub refusals: BTreeMap<String, u64>,
     /// The `recovery` records, whole.
@@ -61,7 +64,7 @@ pub struct OnRecord {
 }
 
 impl OnRecord {
-    /// Reads a directory. A second intent of a request, or an outcome without an intent, is a fault.
+    /// Reads a directory.
     pub fn read(directory: &Path) -> Self {
         let mut found = Self::default();
         query::each(&Directory::new(directory), &mut |line| {
@@ -80,13 +83,12 @@ impl OnRecord {
                 let edit = record.edit.as_ref().expect("the document");
                 let sent = Sent { target: target(&record), document: edit.to_string() };
                 let before = self.edits.insert(id(), Recorded { sent, outcomes: Vec::new() });
-                assert_eq!(before, None, "two intents of one request");
+                self.strays.extend(before.map(|_| format!("a second intent of {}", id())));
             }
-            Kind::Outcome => {
-                let edit = self.edits.get_mut(&id());
-                let edit = edit.unwrap_or_else(|| panic!("an outcome of {}, which has no intent", id()));
-                edit.outcomes.push(record.result.expect("a result"));
-            }
+            Kind::Outcome => match self.edits.get_mut(&id()) {
+                Some(edit) => edit.outcomes.push(record.result.expect("a result")),
+                None => self.strays.push(format!("an outcome of {}, which has no intent", id())),
+            },
             Kind::Refusal => {
                 let code = record.code.clone().unwrap_or_default().into_owned();
                 *self.refusals.entry(code).or_default() += record.count.unwrap_or(1);
@@ -103,10 +105,11 @@ impl OnRecord {
         sent
     }
 
-    /// Fails unless each edit has one outcome.
-    pub fn assert_closed(&self, where_: &str) {
+    /// Fails unless each edit has one outcome, and nothing is left over.
+    pub fn assert_closed(&self, when: &str) {
+        assert_eq!(self.strays, [""; 0], "{when}");
         for (id, edit) in &self.edits {
-            assert_eq!(edit.outcomes.len(), 1, "{where_}: the outcomes of {id}: {edit:?}");
+            assert_eq!(edit.outcomes.len(), 1, "{when}: the outcomes of {id}: {edit:?}");
         }
     }
 }
