@@ -3,6 +3,7 @@
 //! Everything here panics where a test should fail. Each test starts its own processes on free ports and waits for events,
 //! never for time to pass.
 
+pub mod audited;
 pub mod callers;
 pub mod client;
 pub mod collector;
