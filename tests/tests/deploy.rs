@@ -66,8 +66,8 @@ fn every_manifest_parses_and_is_used() {
 
 #[test]
 fn the_pods_run_what_there_is() {
-    let deployment = one("kubernetes/deployment.yaml", "Deployment");
-    let pod = &deployment["spec"]["template"]["spec"];
+    let set = one("kubernetes/stateful-set.yaml", "StatefulSet");
+    let pod = &set["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
     takes(&words(&container["args"]));
     accepted(&deploy().join("kubernetes/patchgate.toml"), &[]);
@@ -99,6 +99,13 @@ fn the_pods_run_what_there_is() {
     let kustomization = one("kubernetes/kustomization.yaml", "Kustomization");
     assert_eq!(kustomization["generatorOptions"]["disableNameSuffixHash"], true);
     assert_eq!(kustomization["configMapGenerator"][0]["name"], pod["volumes"][0]["configMap"]["name"]);
+
+    // The audit record is on a volume that stays when the pod goes.
+    let directory = config["audit"]["directory"].as_str().expect("a path");
+    let mounts = container["volumeMounts"].as_array().expect("mounts").iter();
+    let audit = mounts.clone().find(|mount| mount["name"] == "audit").expect("a mount for it");
+    assert!(directory.starts_with(audit["mountPath"].as_str().expect("a path")));
+    assert_eq!(set["spec"]["volumeClaimTemplates"][0]["metadata"]["name"], "audit");
 
     // The end of a pod is later than that of the drain.
     let drain =

@@ -36,9 +36,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let megabytes = |bytes: f64| bytes / (1024.0 * 1024.0);
     let size = std::fs::metadata(&binary)?.len();
     println!("size of the binary: {:.1} MiB", megabytes(f64::from(u32::try_from(size)?)));
-    cold_start(args, &binary)?;
-
     let temporary = tempfile::tempdir()?;
+    cold_start(args, &binary, temporary.path())?;
+
     let behind = Behind::start(temporary.path(), args.load_core)?;
     for subject in [Subject::Nginx, Subject::Plain, Subject::Gateway] {
         let running = subject.start(temporary.path(), args.core, &binary, &behind)?;
@@ -48,12 +48,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// From the start of the process to the line that says that it is ready, on all cores, with the embedded Graph and without.
-fn cold_start(args: &Args, binary: &Path) -> Result<()> {
+fn cold_start(args: &Args, binary: &Path, folder: &Path) -> Result<()> {
     for (name, upstream) in [("the embedded Graph", None), ("an upstream", Some("http://127.0.0.1:9"))] {
         let mut times = Vec::new();
         for _ in 0..args.starts {
             let mut command = std::process::Command::new(binary);
             command.args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+            command.env("PATCHGATE_AUDIT__DIRECTORY", folder.join("audit-start"));
             command.args(upstream.iter().flat_map(|upstream| ["--upstream", upstream]));
             command.stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::null());
             let begun = Instant::now();

@@ -15,8 +15,11 @@ pub(crate) enum Subject {
     Nginx,
     /// A plain hyper proxy on the gateway's upstream client
     Plain,
-    /// The gateway, no traces
+    /// The gateway, no traces, relaxed journal
     Gateway,
+    /// The gateway, no traces, each edit on stable storage before it is sent
+    #[value(name = "gateway-strict")]
+    GatewayStrict,
     /// The gateway, one trace of a hundred
     #[value(name = "gateway-1")]
     Gateway1,
@@ -34,14 +37,15 @@ pub(crate) struct Running {
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Nginx, Self::Plain, Self::Gateway, Self::Gateway1, Self::Gateway100];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Nginx, Self::Plain, Self::Gateway, Self::GatewayStrict, Self::Gateway1, Self::Gateway100];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
             Self::Plain => "plain hyper",
             Self::Gateway => "gateway",
+            Self::GatewayStrict => "gateway, strict journal",
             Self::Gateway1 => "gateway, traces 1 %",
             Self::Gateway100 => "gateway, traces 100 %",
         }
@@ -52,7 +56,7 @@ impl Subject {
         match self {
             Self::Gateway1 => Some("0.01"),
             Self::Gateway100 => Some("1"),
-            Self::Nginx | Self::Plain | Self::Gateway => None,
+            Self::Nginx | Self::Plain | Self::Gateway | Self::GatewayStrict => None,
         }
     }
 
@@ -68,7 +72,7 @@ impl Subject {
                 process.until_it_listens(listen)?;
                 (process, listen)
             }
-            Self::Gateway | Self::Gateway1 | Self::Gateway100 => {
+            Self::Gateway | Self::GatewayStrict | Self::Gateway1 | Self::Gateway100 => {
                 let listen = free_address()?;
                 // All connections come from one address here, and stay longer than usual.
                 let config = folder.join("gateway.toml");
@@ -78,6 +82,10 @@ impl Subject {
                 command.args(["run", "--listen", &listen.to_string(), "--admin", "127.0.0.1:0"]);
                 command.args(["--upstream", &upstream, "--config"]).arg(config);
                 command.stdout(Stdio::null()).stderr(Stdio::null());
+                // Beside each other they need a journal each.
+                let durability = if self == Self::GatewayStrict { "strict" } else { "relaxed" };
+                command.env("PATCHGATE_AUDIT__DIRECTORY", folder.join(format!("audit-{self:?}")));
+                command.env("PATCHGATE_AUDIT__DURABILITY", durability);
                 if let Some(ratio) = self.ratio() {
                     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", behind.collector));
                     command.env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio");

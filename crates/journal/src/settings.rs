@@ -45,7 +45,7 @@ pub struct Settings {
     pub most_queued: usize,
     /// With [`Durability::Relaxed`], how long a record waits for others before all are written.
     pub written_within: Duration,
-    /// With [`Durability::Relaxed`], how long what was written waits to be synced.
+    /// With [`Durability::Relaxed`], how long what was written waits to be synced; less where it is much.
     pub synced_within: Duration,
     /// The first and the longest wait between two tries of a disk that failed.
     pub retry: (Duration, Duration),

@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use patchgate_journal::follow::Follower;
@@ -14,7 +15,8 @@ use patchgate_journal::record::read::{Decision, Record};
 use patchgate_journal::simulator::Simulator;
 use patchgate_journal::verify::verify;
 use patchgate_journal::{
-    Directory, FieldRules, HashKey, Journal, Keep, NotRecorded, Outcome, Refused, Settings, Subject, Verdict,
+    Directory, Durability, FieldRules, HashKey, Journal, Keep, NotRecorded, Outcome, Refused, Settings,
+    Subject, Verdict,
 };
 use support::{
     Edit, asked, edits, findings, id, on_record, quick, segments, some_segments, wait, wait_until_writable,
@@ -212,4 +214,31 @@ fn a_follower_sees_each_record_once() {
     let report = verify(&Directory::new(folder.path()), &[], &mut |_, _| ()).unwrap();
     assert!(report.segments > 5);
     assert_eq!(seen, (2..=report.last.unwrap().0.seq).collect::<Vec<_>>());
+}
+
+/// What is written and not durable yet is kept, and takes the room of further edits: it is made durable when it is much, not
+/// only when its time has come.
+#[test]
+fn relaxed_takes_more_edits_than_may_be_open_between_two_syncs() {
+    let disk = Simulator::new();
+    let settings = Settings {
+        durability: Durability::Relaxed,
+        most_open: 8,
+        synced_within: Duration::from_hours(1),
+        segment_bytes: 1 << 20,
+        ..quick()
+    };
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), settings).unwrap();
+    for number in 0..100 {
+        let intent = loop {
+            match wait(journal.record(Edit::of(7), &asked(number), &[])) {
+                Ok(intent) => break intent,
+                Err(NotRecorded::Busy) => std::thread::yield_now(),
+                Err(other) => panic!("{other}"),
+            }
+        };
+        wait(intent.close(Outcome::answered(204, None))).unwrap();
+    }
+    journal.close();
+    assert_eq!(on_record(&disk).outcomes.len(), 100);
 }

@@ -33,14 +33,9 @@ pub enum AuditError {
         "audit.directory: this user has no home, so there is no state directory for the audit journal; name a directory"
     )]
     Nowhere,
-    /// It cannot be opened.
-    #[error("audit.directory: {}: {error}", directory.display())]
-    Open {
-        /// Where.
-        directory: PathBuf,
-        /// Why.
-        error: OpenError,
-    },
+    /// It cannot be opened; the words name the directory.
+    #[error("audit.directory: {0}")]
+    Open(#[from] OpenError),
 }
 
 /// The directory of the journal: the one that is configured, else one in the user's state directory.
@@ -62,9 +57,7 @@ pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, Path
         committed: Some(Arc::new(move |took: Duration| commits.record(took.as_secs_f64(), &[]))),
         ..Settings::default()
     };
-    let opened = Journal::open(&directory, settings);
-    let (journal, started) =
-        opened.map_err(|error| AuditError::Open { directory: directory.clone(), error })?;
+    let (journal, started) = Journal::open(&directory, settings)?;
     if started.unknown > 0 {
         tracing::warn!(
             edits = started.unknown,

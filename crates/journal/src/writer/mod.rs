@@ -158,7 +158,12 @@ impl Writer {
         }
         let marks = batch.entries.iter().any(|entry| matches!(entry.what, What::Mark(_)));
         let spare = if batch.is_empty() { batch } else { self.commit(batch, sync || marks) };
-        if self.unsynced_since.is_some_and(|since| since + self.shared.settings.synced_within <= now || sync)
+        // What is not durable yet is kept to be written anew, and counts as open: it must not fill the room for new edits.
+        let settings = &self.shared.settings;
+        let kept: usize = self.unsynced.iter().map(|batch| batch.entries.len()).sum();
+        let due =
+            |since: Instant| since + settings.synced_within <= now || kept >= settings.most_open || sync;
+        if self.unsynced_since.is_some_and(due)
             && let Err(trouble) = self.sync()
         {
             self.fail(trouble);
