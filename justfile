@@ -22,7 +22,7 @@ schema PAGE:
 bless:
     INSTA_UPDATE=always cargo test --workspace
 
-# Kill the gateway KILLS times under load, and a fifth as often with `durability = "relaxed"`; a thousand take about ten minutes.
+# Kill the gateway KILLS times under load, and a fifth as often with `durability = "relaxed"`; a thousand take a quarter of an hour.
 crash KILLS="1000":
     PATCHGATE_CRASH_KILLS={{KILLS}} cargo test --package patchgate-tests --test crash -- --ignored --nocapture
 
