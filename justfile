@@ -22,6 +22,10 @@ schema PAGE:
 bless:
     INSTA_UPDATE=always cargo test --workspace
 
+# Kill the gateway KILLS times under load, and a fifth as often with `durability = "relaxed"`; a thousand take a quarter of an hour.
+crash KILLS="1000":
+    PATCHGATE_CRASH_KILLS={{KILLS}} cargo test --package patchgate-tests --test crash -- --ignored --nocapture
+
 deny:
     cargo deny --offline check bans licenses sources
 

@@ -3,10 +3,14 @@
 //! Everything here panics where a test should fail. Each test starts its own processes on free ports and waits for events,
 //! never for time to pass.
 
+pub mod audited;
+pub mod callers;
 pub mod client;
 pub mod collector;
 pub mod emulator;
 pub mod gateway;
+pub mod journal;
+pub mod mount;
 pub mod process;
 pub mod relay;
 pub mod rows;

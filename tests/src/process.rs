@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 /// How long a test waits for what should come; only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -69,4 +69,12 @@ pub fn until_within(patience: Duration, what: &str, mut so: impl FnMut() -> bool
         assert!(begun.elapsed() < patience, "it never was so: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// How large another process may make files from now on, in bytes; with nothing said, as large as before it was limited.
+pub fn limit_files(process: u32, bytes: Option<u64>) {
+    let process = Pid::from_raw(i32::try_from(process).expect("the number of a process"));
+    let limit = getrlimit(Resource::Fsize);
+    let current = bytes.or(limit.current);
+    prlimit(process, Resource::Fsize, Rlimit { current, ..limit }).expect("it runs, and is ours");
 }

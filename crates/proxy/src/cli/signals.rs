@@ -28,6 +28,9 @@ impl Signals {
     /// To be made inside a runtime, before anybody is told that the process is ready.
     pub(super) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        // Sent where a file may not grow (`LimitFSIZE=`), it ends a process that does not hear it. Heard, the write fails, and
+        // the journal says so; nobody needs to wait for it.
+        _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
