@@ -113,6 +113,11 @@ fn help_reads_like_a_manual() {
     assert_snapshot!("help-config-check", run(&["config", "check", "--help"]).result());
     assert_snapshot!("help-config-show", run(&["config", "show", "--help"]).result());
     assert_snapshot!("help-completions", run(&["completions", "--help"]).result());
+    assert_snapshot!("help-audit", run(&["audit", "--help"]).result());
+    assert_snapshot!("help-audit-verify", run(&["audit", "verify", "--help"]).result());
+    assert_snapshot!("help-audit-checkpoint", run(&["audit", "checkpoint", "--help"]).result());
+    assert_snapshot!("help-audit-tail", run(&["audit", "tail", "--help"]).result());
+    assert_snapshot!("help-audit-query", run(&["audit", "query", "--help"]).result());
     assert_snapshot!("help-schema", run(&["schema", "--help"]).result());
     assert_snapshot!("help-schema-derive", run(&["schema", "derive", "--help"]).result());
     assert_snapshot!("help-schema-show", run(&["schema", "show", "--help"]).result());
@@ -148,6 +153,10 @@ fn wrong_arguments_are_usage_errors() {
         &["schema", "derive", "a.md", "--cloud", "mars"],
         &["schema", "show"],
         &["--listen", "127.0.0.1:0", "check", "a.json"],
+        &["audit"],
+        &["audit", "query", "--since", "yesterday"],
+        &["audit", "query", "--result", "done"],
+        &["audit", "tail", "-n", "-1"],
         &["config"],
         &["config", "check", "--format", "xml"],
         &["completions"],

@@ -68,10 +68,38 @@ impl Reading for Directory {
     }
 
     fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send + '_>> {
-        let mut file = OpenOptions::new().read(true).custom_flags(no_follow()).open(self.0.join(name))?;
-        file.seek(SeekFrom::Start(from))?;
-        Ok(Box::new(file))
+        let named = |error| named(name, &error);
+        let mut options = OpenOptions::new();
+        // A pipe in the place of a segment would be waited for.
+        options.read(true).custom_flags(no_follow() | flag(OFlags::NONBLOCK));
+        let mut file = options.open(self.0.join(name)).map_err(named)?;
+        if !file.metadata().map_err(named)?.is_file() {
+            return Err(named(io::Error::other("it is no regular file")));
+        }
+        file.seek(SeekFrom::Start(from)).map_err(named)?;
+        Ok(Box::new(Segment { file, name: name.to_owned() }))
     }
+}
+
+/// A file whose errors say its name.
+#[derive(Debug)]
+struct Segment {
+    file: File,
+    name: String,
+}
+
+impl Read for Segment {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer).map_err(|error| named(&self.name, &error))
+    }
+}
+
+/// An error of a file with its name; the kind stays.
+fn named(name: &str, error: &io::Error) -> io::Error {
+    if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) {
+        return io::Error::new(error.kind(), format!("'{name}': it is a symbolic link"));
+    }
+    io::Error::new(error.kind(), format!("'{name}': {error}"))
 }
 
 /// A journal's directory, locked by this process.
@@ -232,7 +260,11 @@ impl Appending for DiskFile {
 
 /// A symbolic link in the place of a file is an error.
 fn no_follow() -> i32 {
-    i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default()
+    flag(OFlags::NOFOLLOW)
+}
+
+fn flag(flag: OFlags) -> i32 {
+    i32::try_from(flag.bits()).unwrap_or_default()
 }
 
 fn appending() -> OpenOptions {
@@ -363,6 +395,20 @@ mod tests {
         let other = Disk::open(&directory).unwrap();
         assert!(disk.check().is_err(), "the lock of another is not ours");
         drop(other);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, at) = (Directory::new(folder.path()), |name: &str| folder.path().join(name));
+        fs::create_dir(at("folder")).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", at("link")).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        for name in ["folder", "link", "pipe", "nothing"] {
+            let error = directory.read(name, 0).err().unwrap();
+            assert!(error.to_string().starts_with(&format!("'{name}': ")), "{error}");
+        }
     }
 
     #[test]

@@ -19,19 +19,31 @@ pub struct Follower<S> {
 }
 
 impl<S: Reading> Follower<S> {
-    /// A place before the last `records` records of the newest segment.
+    /// A place before the last `records` whole lines, in whichever segment that is; before the first, if there are fewer.
     pub fn before_last(storage: S, records: usize) -> io::Result<Self> {
         let mut follower = Self { storage, at: None };
-        let Some((newest, _)) = follower.storage.segments()?.pop() else { return Ok(follower) };
-        let mut begins = VecDeque::from([0]);
-        read(&follower.storage, newest, 0, &mut |_, end| {
-            begins.push_back(end);
-            if begins.len() > records + 1 {
-                begins.pop_front();
+        let mut left = records;
+        for (segment, _) in follower.storage.segments()?.into_iter().rev() {
+            // Where the last lines of this segment begin, and behind them its end.
+            let mut begins = VecDeque::from([0]);
+            let read = read(&follower.storage, segment, 0, &mut |_, end| {
+                begins.push_back(end);
+                if begins.len() - 1 > left {
+                    begins.pop_front();
+                }
+                Ok(())
+            });
+            match read {
+                // Retention took it away: there are fewer.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                other => other?,
             }
-            Ok(())
-        })?;
-        follower.at = Some((newest, begins.front().copied().unwrap_or_default()));
+            follower.at = Some((segment, begins.front().copied().unwrap_or_default()));
+            left -= begins.len() - 1;
+            if left == 0 {
+                break;
+            }
+        }
         Ok(follower)
     }
 

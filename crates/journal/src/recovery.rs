@@ -38,7 +38,7 @@ pub enum Problem {
     #[error(transparent)]
     Broken(#[from] Broken),
     /// Records are not there.
-    #[error("records {from} to {to} are missing before it")]
+    #[error("{} missing before it", if from == to { format!("record {from} is") } else { format!("records {from} to {to} are") })]
     Missing {
         /// The first of them.
         from: u64,

@@ -1,6 +1,6 @@
 //! Whether the chain holds, over all segments, in the memory of one line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 
@@ -27,6 +27,8 @@ pub struct Report {
     pub first: Option<u64>,
     /// The end of the chain.
     pub last: Option<Checkpoint>,
+    /// The segment in which it stands.
+    pub ends_in: Option<SegmentName>,
     /// Intents without an outcome: edits in flight, or what the next start will record as unknown.
     pub open: u64,
     /// What stands behind the last record and is no whole line: a record that is being written, or was.
@@ -35,6 +37,12 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// All that is wrong.
     pub total: u64,
+    /// How many different checkpoints are in the chain.
+    pub found: u64,
+    /// How many are not, and should be.
+    pub lost: u64,
+    /// Checkpoints of records that are older than the first one that is there: nothing says whether they were in the chain.
+    pub too_old: Vec<Checkpoint>,
 }
 
 impl Report {
@@ -108,13 +116,19 @@ pub fn verify(
         bytes: 0,
         first: None,
         last: None,
+        ends_in: None,
         open: 0,
         unfinished: None,
         findings: Vec::new(),
         total: 0,
+        found: 0,
+        lost: 0,
+        too_old: Vec::new(),
     };
-    let mut wanted: BTreeMap<u64, (Hash, bool)> =
-        checkpoints.iter().map(|checkpoint| (checkpoint.0.seq, (checkpoint.0.hash, false))).collect();
+    let mut wanted: BTreeMap<u64, Wanted> = BTreeMap::new();
+    for Checkpoint(head) in checkpoints {
+        wanted.entry(head.seq).or_default().hashes.insert(head.hash.0);
+    }
     let mut known = Known::default();
     let mut start: Option<Head> = None;
     let newest = listed.last().map(|segment| segment.name);
@@ -125,20 +139,21 @@ pub fn verify(
             Err(error) if error.kind() == io::ErrorKind::NotFound && start.is_none() => continue,
             Err(error) => return Err(error),
         };
-        let read = report.bytes;
+        let mut read = report.bytes;
         let scan = recovery::scan(reader, &mut known, &mut |record| {
             start.get_or_insert(record.before());
-            if let Some((hash, seen)) = wanted.get_mut(&record.seq) {
-                *seen = true;
-                if *hash == record.hash {
-                    wanted.remove(&record.seq);
-                }
+            if let Some(wanted) = wanted.get_mut(&record.seq) {
+                report.found += wanted.meet(&record.hash);
             }
+            read += record.line.len() as u64 + 1;
             if record.seq.is_multiple_of(4096) {
                 progress(read, all);
             }
         })?;
         report.records += scan.records;
+        if scan.records > 0 {
+            report.ends_in = Some(segment.name);
+        }
         report.bytes += scan.bytes;
         progress(report.bytes, all);
         report.total += scan.faults.total;
@@ -167,16 +182,44 @@ pub fn verify(
             report.add(Finding::NoStart { first: start.seq + 1, expected: begins.seq + 1 });
         }
     }
-    for (seq, (hash, replaced)) in wanted {
-        // What retention took away is not missing.
-        if start.is_none_or(|start| seq > start.seq) {
-            let checkpoint = Checkpoint(Head { seq, hash });
-            report.add(Finding::NoCheckpoint { checkpoint, replaced });
+    // Of the record before the first one that is there, the hash is known.
+    if let Some(start) = start
+        && let Some(wanted) = wanted.get_mut(&start.seq)
+    {
+        report.found += wanted.meet(&start.hash);
+    }
+    for (seq, Wanted { hashes, seen }) in wanted {
+        for hash in hashes {
+            let checkpoint = Checkpoint(Head { seq, hash: Hash(hash) });
+            // What retention took away is not missing.
+            if start.is_some_and(|start| seq < start.seq) {
+                report.too_old.push(checkpoint);
+            } else {
+                report.lost += 1;
+                report.add(Finding::NoCheckpoint { checkpoint, replaced: seen });
+            }
         }
     }
     report.last = known.head.map(Checkpoint);
     report.open = known.open.len() as u64;
     Ok(report)
+}
+
+/// What checkpoints say of one number.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// The hashes that were not found. Of two for one number at most one can be.
+    hashes: BTreeSet<[u8; 32]>,
+    /// Whether there is a record of that number.
+    seen: bool,
+}
+
+impl Wanted {
+    /// The record of that number has this hash. Returns how many were found.
+    fn meet(&mut self, hash: &Hash) -> u64 {
+        self.seen = true;
+        u64::from(self.hashes.remove(&hash.0))
+    }
 }
 
 impl Report {

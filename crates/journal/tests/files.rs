@@ -70,13 +70,9 @@ fn what_is_done_to_a_segment_is_found_and_said_where() {
         *bytes = [&lines[..n], &lines[n + 1..]].concat().concat();
     };
     let rows: Vec<(&str, Change<'_>, &str)> = vec![
-        ("deleted", Box::new(|disk| disk.lose(victim)), "are missing before it"),
+        ("deleted", Box::new(|disk| disk.lose(victim)), "missing before it"),
         ("the first one deleted", Box::new(|disk| disk.lose(&names[0])), "segments are missing"),
-        (
-            "a line taken out",
-            Box::new(|disk| disk.tamper(victim, |b| cut_line(b, 3))),
-            "are missing before it",
-        ),
+        ("a line taken out", Box::new(|disk| disk.tamper(victim, |b| cut_line(b, 3))), "missing before it"),
         (
             "the first line taken out",
             Box::new(|disk| disk.tamper(victim, |b| cut_line(b, 0))),
@@ -185,6 +181,17 @@ fn a_checkpoint_kept_elsewhere_shows_what_the_chain_cannot() {
 }
 
 #[test]
+fn checkpoints_that_contradict_each_other_are_not_both_in_the_chain() {
+    let disk = some_segments();
+    let end = verify(&disk, &[], &mut |_, _| ()).unwrap().last.unwrap();
+    let forged: Checkpoint = format!("{}:{}", end.0.seq, "ab".repeat(32)).parse().unwrap();
+    for kept in [[end, forged], [forged, end]] {
+        let report = verify(&disk, &kept, &mut |_, _| ()).unwrap();
+        assert_eq!(report.findings, [Finding::NoCheckpoint { checkpoint: forged, replaced: true }]);
+    }
+}
+
+#[test]
 fn the_clock_going_back_changes_neither_order_nor_names() {
     static NOW: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(2_000_000_000);
     fn back() -> Timestamp {
@@ -230,6 +237,12 @@ fn retention_takes_whole_segments_and_says_where_the_chain_begins() {
     assert_eq!(findings(&disk), [""; 0]);
     let report = verify(&disk, &[], &mut |_, _| ()).unwrap();
     assert!(report.first > Some(1));
+    // A checkpoint of what is gone can't be compared, but for the last one: the first record says its hash.
+    let first = report.first.unwrap();
+    let kept = |seq: u64| format!("{seq}:{}", "ab".repeat(32)).parse::<Checkpoint>().unwrap();
+    let report = verify(&disk, &[kept(1), kept(first - 1)], &mut |_, _| ()).unwrap();
+    assert_eq!(report.too_old, [kept(1)]);
+    assert_eq!(report.findings, [Finding::NoCheckpoint { checkpoint: kept(first - 1), replaced: true }]);
     // One more than was let go is missing.
     let cut = disk.copy();
     cut.lose(&segments(&cut)[0]);

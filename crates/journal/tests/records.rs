@@ -170,7 +170,7 @@ fn a_query_finds_an_edit_and_its_outcome() {
         let (mut query, mut found) = (Query::new(filter), Vec::new());
         query::each(&disk, &mut |line| {
             let record = Record::parse(line).unwrap();
-            if query.wants(&record) {
+            if query.take(&record).is_some() {
                 found.push((record.kind, record.request_id.clone().unwrap_or_default().into_owned()));
             }
             Ok(())
@@ -186,6 +186,35 @@ fn a_query_finds_an_edit_and_its_outcome() {
     assert_eq!(ask(Filter { decision: Some(Decision::Refuse), ..Filter::default() }), []);
     assert_eq!(ask(Filter { until: Some(Timestamp::UNIX_EPOCH), ..Filter::default() }), []);
     assert!(ask(Filter { since: Some(Timestamp::UNIX_EPOCH), ..Filter::default() }).len() > 60);
+    let applied = Filter { result: Some(Verdict::Applied), ..Filter::default() };
+    let of_one = Filter { resource: Some("12".to_owned()), ..applied.clone() };
+    assert_eq!(ask(of_one), both[1..], "an outcome is about what its intent was");
+    assert_eq!(ask(applied).len(), 30);
+    assert_eq!(ask(Filter { result: Some(Verdict::Unknown), ..Filter::default() }), []);
+    let marks = ask(Filter { kind: Some(Kind::Checkpoint), ..Filter::default() });
+    assert_eq!(marks.len(), segments(&disk).len() + 1, "one begins each segment, and one ends the journal");
+}
+
+#[test]
+fn a_follower_begins_in_whichever_segment_the_last_records_stand() {
+    let disk = some_segments();
+    let mut all = Vec::new();
+    query::each(&disk, &mut |line| {
+        all.push(Record::parse(line).unwrap().seq);
+        Ok(())
+    })
+    .unwrap();
+    for last in (0..=all.len() + 1).chain([usize::MAX]) {
+        let mut seen = Vec::new();
+        Follower::before_last(disk.copy(), last)
+            .unwrap()
+            .catch_up(&mut |line| {
+                seen.push(Record::parse(line).unwrap().seq);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(seen, all[all.len().saturating_sub(last)..], "the last {last}");
+    }
 }
 
 #[test]

@@ -27,6 +27,19 @@ pub enum Kind {
     Recovery,
 }
 
+impl Kind {
+    /// The word on record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Outcome => "outcome",
+            Self::Refusal => "refusal",
+            Self::Checkpoint => "checkpoint",
+            Self::Recovery => "recovery",
+        }
+    }
+}
+
 /// What a record says of the request that it is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {

@@ -85,6 +85,12 @@ pub struct Record<'a> {
     /// Why a checkpoint or recovery was written.
     #[serde(borrow, default)]
     pub why: Option<Cow<'a, str>>,
+    /// The number of the segment in which a checkpoint or recovery stands.
+    #[serde(default)]
+    pub segment: Option<u64>,
+    /// The ids of the intents without an outcome, on the record that begins a segment.
+    #[serde(default)]
+    pub open: Vec<String>,
 }
 
 /// A caller on record.

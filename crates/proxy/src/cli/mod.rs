@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Status 0 is success, 1 a "no" (an edit refused), 2 that
 //! the question could not be answered (a wrong argument, file or configuration).
 
+mod audit;
 mod banner;
 mod check;
 mod completions;
@@ -61,6 +62,7 @@ Examples:
   patchgate check edit.json                  what would the gateway say to this body?
   patchgate config check                     is my configuration all right?
   patchgate schema show security-incident-update
+  patchgate audit query --since 2h           who edited what in the last two hours?
 
 Exit status: 0 done, 1 refused, 2 could not be done.";
 
@@ -84,6 +86,8 @@ enum Command {
     Check(check::Args),
     /// Derive a schema from a documentation page; show one, compare two.
     Schema(schema::Args),
+    /// Verify the audit journal; follow it, find records in it.
+    Audit(audit::Args),
     /// Check the configuration, or show what is in force.
     ///
     /// A configuration is a TOML file, the variables PATCHGATE_* over it (`PATCHGATE_LISTEN__ADDRESS` for listen.address), and the
@@ -145,6 +149,7 @@ pub fn main() -> ExitCode {
         Some(Command::Emulate(args)) => emulate::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Schema(args)) => schema::run(args),
+        Some(Command::Audit(args)) => audit::run(args),
         Some(Command::Config(args)) => config::run(args),
         Some(Command::Completions(args)) => completions::run(&args),
     };

@@ -1,0 +1,220 @@
+//! A record as a row: of a table for people, of a CSV file for spreadsheets.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use patchgate_journal::Verdict;
+use patchgate_journal::query::About;
+use patchgate_journal::record::read::{Decision, Record};
+use patchgate_model::quote::Quoted;
+
+/// The longest cell of a table, in characters.
+const LONGEST: usize = 200;
+
+/// The head of a table.
+pub(super) const TITLE: &str = "\
+TIME                      KIND        RESULT        CALLER            RESOURCE                          REQUEST                               DETAILS
+";
+
+/// A record as a line of a table. Columns have a fixed width, since what comes later is not known yet; a longer cell moves those
+/// behind it.
+pub(super) fn table(record: &Record<'_>, about: &About) -> String {
+    let cell = |text: &str| cut(&inert(text)).into_owned();
+    let caller = about.caller.as_deref().or(about.known_by.as_deref()).unwrap_or("-");
+    let keys = about.resource.iter().filter(|(name, _)| *name != "version").map(|(_, key)| key.as_str());
+    let resource = about.guard.iter().map(String::as_str).chain(keys).collect::<Vec<_>>().join(" ");
+    let line = format!(
+        "{:.3}  {:<10}  {:<12}  {:<16}  {:<32}  {:<36}  {}",
+        record.time,
+        record.kind.as_str(),
+        result(record),
+        cell(caller),
+        cell(if resource.is_empty() { "-" } else { &resource }),
+        cell(record.request_id.as_deref().unwrap_or("-")),
+        cell(&details(record)),
+    );
+    format!("{}\n", line.trim_end())
+}
+
+/// What was decided, or came of it, with the status.
+fn result(record: &Record<'_>) -> String {
+    let word = record.result.map(Verdict::as_str).or(record.decision.map(Decision::as_str));
+    match (word, record.status) {
+        (Some(word), Some(status)) => format!("{word} {status}"),
+        (word, _) => word.unwrap_or("-").to_owned(),
+    }
+}
+
+/// What else there is to say.
+fn details(record: &Record<'_>) -> String {
+    let mut parts = Vec::new();
+    parts.extend(record.edit.as_ref().map(ToString::to_string));
+    if !record.hashed.is_empty() {
+        let names: Vec<&str> = record.hashed.keys().map(String::as_str).collect();
+        parts.push(format!("hashed: {}", names.join(", ")));
+    }
+    if !record.omitted.is_empty() {
+        parts.push(format!("omitted: {}", record.omitted.join(", ")));
+    }
+    parts.extend(record.code.as_deref().map(str::to_owned));
+    if !record.reasons.is_empty() {
+        parts.push(record.reasons.join(", "));
+    }
+    parts.extend(record.count.map(|count| format!("{count} of them")));
+    parts.extend(record.duration_ms.map(|millis| format!("{millis} ms")));
+    parts.extend(record.why.as_deref().map(str::to_owned));
+    parts.join("; ")
+}
+
+/// The columns of a CSV file.
+pub(super) const COLUMNS: [&str; 26] = [
+    "seq",
+    "time",
+    "kind",
+    "request_id",
+    "trace_id",
+    "caller",
+    "known_by",
+    "guard",
+    "route",
+    "resource",
+    "decision",
+    "result",
+    "status",
+    "code",
+    "reasons",
+    "edit",
+    "hashed",
+    "omitted",
+    "duration_ms",
+    "upstream_request_id",
+    "generation",
+    "schema",
+    "count",
+    "since",
+    "until",
+    "why",
+];
+
+/// A record as a row of a CSV file, safe to be opened in a spreadsheet.
+pub(super) fn csv(record: &Record<'_>, about: &About) -> [String; 26] {
+    let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
+    let own = |text: &Option<String>| text.clone().unwrap_or_default();
+    let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let time = |time: jiff::Timestamp| format!("{time:.6}");
+    let pairs = |pairs: &std::collections::BTreeMap<String, String>| {
+        let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join(" ")
+    };
+    [
+        record.seq.to_string(),
+        time(record.time),
+        record.kind.as_str().to_owned(),
+        text(&record.request_id),
+        text(&record.trace_id),
+        own(&about.caller),
+        own(&about.known_by),
+        own(&about.guard),
+        own(&about.route),
+        pairs(&about.resource),
+        about.decision.map(Decision::as_str).unwrap_or_default().to_owned(),
+        record.result.map(Verdict::as_str).unwrap_or_default().to_owned(),
+        number(record.status.map(u64::from)),
+        text(&record.code),
+        record.reasons.join(" "),
+        record.edit.as_ref().map(ToString::to_string).unwrap_or_default(),
+        pairs(&record.hashed),
+        record.omitted.join(" "),
+        number(record.duration_ms),
+        text(&record.upstream_request_id),
+        number(record.generation),
+        record.schema.as_ref().map(|schema| schema.id.clone().into_owned()).unwrap_or_default(),
+        number(record.count),
+        record.since.map(time).unwrap_or_default(),
+        record.until.map(time).unwrap_or_default(),
+        text(&record.why),
+    ]
+    .map(|cell| no_formula(inert(&cell).into_owned()))
+}
+
+/// A spreadsheet takes a cell that begins so for a formula, the wide forms among them; behind an apostrophe it is text.
+fn no_formula(cell: String) -> String {
+    let formula = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    if cell.starts_with(formula) { format!("'{cell}") } else { cell }
+}
+
+/// A text in which nothing acts on a terminal.
+pub(super) fn inert(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return text.into();
+    }
+    text.chars().map(|c| Quoted(c.encode_utf8(&mut [0; 4])).to_string()).collect::<String>().into()
+}
+
+/// A line of JSON in which nothing acts on a terminal: the same JSON.
+pub(super) fn inert_json(line: &str) -> Cow<'_, str> {
+    if is_plain(line) {
+        return line.into();
+    }
+    let mut inert = String::with_capacity(line.len() + 64);
+    for c in line.chars() {
+        if c < ' ' {
+            // In JSON it stands between values alone.
+            inert.push(' ');
+        } else if Quoted(c.encode_utf8(&mut [0; 4])).to_string().len() > c.len_utf8() {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                _ = write!(inert, "\\u{unit:04x}");
+            }
+        } else {
+            inert.push(c);
+        }
+    }
+    inert.into()
+}
+
+/// Whether there is nothing to look at more closely.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()).into(),
+        None => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_acts_on_a_terminal_or_a_spreadsheet() {
+        for (text, expected) in [
+            ("plain é", "plain é"),
+            ("a\u{1b}[31m\n", "a\\u{1b}[31m\\u{a}"),
+            ("\u{9b}31m\u{202e}\u{7f}", "\\u{9b}31m\\u{202e}\\u{7f}"),
+        ] {
+            assert_eq!(inert(text), expected);
+        }
+        let line = "{\"a\":\t\"é\u{9b}\u{202e}\u{7f}\\u001b\"}";
+        let shown = inert_json(line);
+        assert_eq!(shown, "{\"a\": \"é\\u009b\\u202e\\u007f\\u001b\"}");
+        let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(parse(&shown), parse(line));
+        for (cell, expected) in [
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("＝1", "'＝1"),
+            ("a=1", "a=1"),
+            ("", ""),
+        ] {
+            assert_eq!(no_formula(cell.to_owned()), expected);
+        }
+        assert_eq!(cut(&"é".repeat(201)), format!("{}…", "é".repeat(200)));
+        assert_eq!(cut(&"é".repeat(200)), "é".repeat(200));
+    }
+}
