@@ -14,15 +14,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
-use etcetera::BaseStrategy;
 use indicatif::{ProgressBar, ProgressStyle};
 use patchgate_journal::segment::SegmentName;
 use patchgate_journal::storage::Reading;
 use patchgate_journal::{Checkpoint, Directory};
 
-use super::output::say;
+use super::configured::ConfigFile;
+use super::output::{self, say};
 use super::{Failed, Outcome};
-use crate::reason;
+use crate::config::{Draft, Flags, Inputs, layers};
+use crate::{audit, reason};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -77,9 +78,11 @@ enum Format {
 /// Which journal.
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// The journal's directory [default: that of the gateway, in the user's state directory]
-    #[arg(value_name = "DIR")]
+    /// The journal's directory [default: audit.directory of the configuration, else one in the user's state directory]
+    #[arg(value_name = "DIR", conflicts_with = "config")]
     directory: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
@@ -103,7 +106,7 @@ impl Which {
     /// Looks for it. That it has no segment is not an error here.
     fn find(self) -> Result<Journal, Failed> {
         let named = self.directory.is_some();
-        let path = directory(self.directory)?;
+        let path = directory(self.directory, &self.config)?;
         if !named {
             say(&format!("audit journal: {}", path.display()));
         }
@@ -125,16 +128,14 @@ impl Journal {
     }
 }
 
-/// The directory that is meant.
-fn directory(given: Option<PathBuf>) -> Result<PathBuf, Failed> {
+/// The directory that is meant: the one that is given, else the gateway's.
+fn directory(given: Option<PathBuf>, config: &ConfigFile) -> Result<PathBuf, Failed> {
     if let Some(given) = given {
         return Ok(given);
     }
-    let base = etcetera::choose_base_strategy().ok();
-    let state = base.and_then(|base| base.state_dir());
-    let state =
-        state.ok_or_else(|| Failed("the user has no state directory; name the journal's".to_owned()))?;
-    Ok(state.join("patchgate").join("audit"))
+    let draft = layers::load(config.file().as_deref(), &Inputs::of_process(Flags::default()));
+    let loaded = draft.and_then(Draft::accept).map_err(|faults| output::show(&faults))?;
+    Ok(audit::directory(&loaded.config)?)
 }
 
 /// That a journal can't be read.
