@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) what: What,
     /// The end of the chain behind it, once it has its place there.
     pub(crate) sealed: Option<Head>,
+    /// Its intent does not count as open any more.
+    pub(crate) closed: bool,
 }
 
 /// What a record is for the writer.
@@ -46,8 +48,20 @@ pub(crate) enum What {
 
 impl Batch {
     pub(crate) fn push(&mut self, what: What, body: &[u8]) {
+        self.push_again(what, body, false);
+    }
+
+    /// One that has been in another batch.
+    pub(crate) fn push_again(&mut self, what: What, body: &[u8], closed: bool) {
         self.bytes.extend_from_slice(body);
-        self.entries.push(Entry { end: self.bytes.len(), what, sealed: None });
+        self.entries.push(Entry { end: self.bytes.len(), what, sealed: None, closed });
+    }
+
+    /// How many outcomes have their place in the chain, and were not counted; they are from now on.
+    pub(crate) fn count_closed(&mut self) -> usize {
+        let outcome = |entry: &&mut Entry| entry.sealed.is_some() && matches!(entry.what, What::Outcome(..));
+        let new = self.entries.iter_mut().filter(outcome).filter(|entry| !entry.closed);
+        new.map(|entry| entry.closed = true).count()
     }
 
     /// The records with their bodies, in order.

@@ -245,8 +245,7 @@ fn a_follower_sees_each_record_once() {
     assert_eq!(seen, (2..=report.last.unwrap().0.seq).collect::<Vec<_>>());
 }
 
-/// What is written and not durable yet is kept, and takes the room of further edits: it is made durable when it is much, not
-/// only when its time has come.
+/// What is written and not durable yet does not take the room of further edits.
 #[test]
 fn relaxed_takes_more_edits_than_may_be_open_between_two_syncs() {
     let disk = Simulator::new();

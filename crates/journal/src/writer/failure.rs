@@ -145,7 +145,7 @@ impl Writer {
         for (entry, body) in batch.each() {
             match std::mem::replace(&mut entry.what, What::Refusal) {
                 What::Mark(waiter) => answer(waiter, Err(NotRecorded::Unwritable(Arc::clone(&reason)))),
-                what => self.pending.push(what, body),
+                what => self.pending.push_again(what, body, entry.closed),
             }
         }
     }
@@ -167,7 +167,7 @@ impl Writer {
             match std::mem::replace(&mut entry.what, What::Refusal) {
                 What::Intent(_, Some(waiter)) => answer(Some(waiter), Err(refusal())),
                 What::Mark(waiter) => answer(waiter, Err(refusal())),
-                what => kept.push(what, body),
+                what => kept.push_again(what, body, entry.closed),
             }
         }
         kept

@@ -20,7 +20,7 @@ use tokio::sync::oneshot::Sender;
 use crate::chain::{self, Head};
 use crate::flood::Flood;
 use crate::health::NotRecorded;
-use crate::queue::{Batch, Counted, Entry, Order, Shared, What};
+use crate::queue::{Batch, Counted, Order, Shared, What};
 use crate::record::{Mark, body};
 use crate::segment::RESERVE;
 use crate::settings::Durability;
@@ -158,11 +158,11 @@ impl Writer {
         }
         let marks = batch.entries.iter().any(|entry| matches!(entry.what, What::Mark(_)));
         let spare = if batch.is_empty() { batch } else { self.commit(batch, sync || marks) };
-        // What is not durable yet is kept to be written anew, and counts as open: it must not fill the room for new edits.
+        // What is not durable yet is kept in memory, to be written anew: it must not be without an end.
         let settings = &self.shared.settings;
-        let kept: usize = self.unsynced.iter().map(|batch| batch.entries.len()).sum();
-        let due =
-            |since: Instant| since + settings.synced_within <= now || kept >= settings.most_open || sync;
+        let kept: usize = self.unsynced.iter().map(|batch| batch.bytes.len()).sum();
+        let much = kept >= settings.most_queued / 4;
+        let due = |since: Instant| since + settings.synced_within <= now || much || sync;
         if self.unsynced_since.is_some_and(due)
             && let Err(trouble) = self.sync()
         {
@@ -205,6 +205,11 @@ impl Writer {
         self.unsynced.push(batch);
         let strict = sync || self.rescue || self.shared.settings.durability == Durability::Strict;
         let result = self.write(&lines).and_then(|()| if strict { self.sync() } else { Ok(()) });
+        if !strict && result.is_ok() {
+            // As much as `relaxed` says of an outcome has happened to it.
+            let closed = self.unsynced.last_mut().map_or(0, Batch::count_closed);
+            self.shared.closed(closed);
+        }
         let (counted, took) = (&self.shared.counted, begun.elapsed());
         Counted::add(&counted.commits, 1);
         Counted::add(&counted.records, records);
@@ -269,9 +274,8 @@ impl Writer {
 
     /// Answers for records that are durable, and forgets them.
     fn settle(&self, batch: &mut Batch) {
-        let outcome = |entry: &&Entry| entry.sealed.is_some() && matches!(entry.what, What::Outcome(..));
         // Before anybody is told, who may then count on it.
-        self.shared.closed(batch.entries.iter().filter(outcome).count());
+        self.shared.closed(batch.count_closed());
         for entry in batch.entries.drain(..) {
             match entry.what {
                 What::Intent(_, waiter) => answer(waiter, Ok(())),
