@@ -6,6 +6,7 @@ use std::process::Command;
 
 use patchgate_tests::client::TOKEN;
 use patchgate_tests::gateway::{Gateway, command, run};
+use patchgate_tests::rows::{EDIT, INCIDENT};
 use serde_json::Value;
 
 fn repository() -> PathBuf {
@@ -194,9 +195,20 @@ fn the_readmes_configurations_and_commands_work() {
     let folder = tempfile::tempdir().expect("a folder");
     let page = repository().join("tests/data/pages/print-job-update.md");
     fs::copy(page, folder.path().join("print-job-update.md")).expect("the page");
+    // The journal of a gateway that has served an edit, where a user's is.
+    let state = folder.path().join("state");
+    let mut served = command(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    served.env("PATCHGATE_AUDIT__DIRECTORY", state.join("patchgate/audit"));
+    let served = Gateway::started_by(served);
+    assert_eq!(served.patch(INCIDENT, EDIT).status, 200);
+    served.stop();
     let mut ran = 0;
     let done = |line: &str, args: &[&str]| {
-        let output = command(args).current_dir(folder.path()).output().expect("it runs");
+        // What follows for ever is asked for once.
+        let args: Vec<&str> = args.iter().copied().filter(|arg| *arg != "-f").collect();
+        let mut command = command(&args);
+        command.current_dir(folder.path()).env("XDG_STATE_HOME", &state);
+        let output = command.output().expect("it runs");
         let expected =
             if line.starts_with("patchgate schema diff") { [Some(0), Some(1)] } else { [Some(0); 2] };
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -224,7 +236,7 @@ fn the_readmes_configurations_and_commands_work() {
             ran += 1;
         }
     }
-    assert_eq!(ran, 6, "the README's commands");
+    assert_eq!(ran, 10, "the README's commands");
     for (number, block) in blocks("toml").into_iter().enumerate() {
         let file = format!("{number}.toml");
         fs::write(folder.path().join(&file), &block).expect("a file");
