@@ -4,24 +4,19 @@
 //! caller. What is counted for each request is bound to its labels the first time, so that later ones allocate nothing and
 //! look nothing up that other workers look up, too.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use http::StatusCode;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter, MeterProvider};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use patchgate_journal::{Counters, Journal};
 use patchgate_model::violation::{Violation, ViolationCode};
 use patchgate_model::{Refusal, Resource};
-use tracing_appender::non_blocking::ErrorCounter;
 
 use super::events::Answered;
 use super::traces;
-use crate::listen::load::Load;
-use crate::ruleset::Ruleset;
-use crate::upstream::{Client, Origin};
+use crate::upstream::Origin;
 
 /// The bounds that the semantic conventions advise for durations of HTTP, in seconds.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -29,7 +24,7 @@ const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.7
 /// The instruments of the process.
 #[derive(Debug, Clone)]
 pub struct Instruments {
-    meter: Meter,
+    pub(super) meter: Meter,
     answers: Histogram<f64>,
     exchanges: Histogram<f64>,
     decisions: Counter<u64>,
@@ -162,86 +157,9 @@ impl Instruments {
         self.audit_commits.clone()
     }
 
-    /// What the audit journal tells of itself when somebody wants to know.
-    pub fn watch_audit(&self, journal: &Journal) {
-        let gauge = |name, unit, description, value: fn(&Counters) -> u64| {
-            let journal = journal.clone();
-            let gauge = self.meter.u64_observable_gauge(name).with_unit(unit).with_description(description);
-            gauge.with_callback(move |observer| observer.observe(value(&journal.counters()), &[])).build();
-        };
-        let counter = |name, unit, description, value: fn(&Counters) -> u64| {
-            let journal = journal.clone();
-            let counter =
-                self.meter.u64_observable_counter(name).with_unit(unit).with_description(description);
-            counter.with_callback(move |observer| observer.observe(value(&journal.counters()), &[])).build();
-        };
-        let open = |counters: &Counters| number(counters.open);
-        gauge("patchgate.audit.open", "{edit}", "Edits on record that have no outcome yet.", open);
-        let queued = |counters: &Counters| number(counters.queued_bytes);
-        gauge("patchgate.audit.queued", "By", "Bytes that wait to be written to the audit journal.", queued);
-        counter("patchgate.audit.records", "{record}", "Records written.", |counters| counters.records);
-        counter(
-            "patchgate.audit.failures",
-            "{failure}",
-            "Failures of the audit journal's disk.",
-            |counters| counters.failures,
-        );
-        let writable = {
-            let journal = journal.clone();
-            move || u64::from(journal.health().is_writable())
-        };
-        let gauge = self.meter.u64_observable_gauge("patchgate.audit.writable").with_unit("1");
-        gauge
-            .with_description("1 while edits can be put on record, else 0.")
-            .with_callback(move |observer| observer.observe(writable(), &[]))
-            .build();
-    }
-
-    /// Lines of the log that were lost.
-    pub fn watch_log(&self, lost: ErrorCounter) {
-        self.meter
-            .u64_observable_counter("patchgate.log.lost")
-            .with_unit("{line}")
-            .with_description("Lines of the log that were lost, for nobody took those before them.")
-            .with_callback(move |observer| observer.observe(number(lost.dropped_lines()), &[]))
-            .build();
-    }
-
     /// For one worker.
     pub fn for_worker(&self) -> Metrics {
         Metrics { instruments: self.clone(), kept: Mutex::default() }
-    }
-
-    /// What is looked up when somebody wants to know.
-    pub fn watch(&self, load: &Arc<Load>, clients: Vec<Arc<Client>>, rules: Arc<ArcSwap<Ruleset>>) {
-        let gauge = |name, unit, description| {
-            self.meter.u64_observable_gauge(name).with_unit(unit).with_description(description)
-        };
-        let of_load = |name, unit, description, value: fn(&Load) -> usize| {
-            let load = Arc::clone(load);
-            gauge(name, unit, description)
-                .with_callback(move |observer| observer.observe(number(value(&load)), &[]))
-                .build();
-        };
-        of_load("patchgate.connections.open", "{connection}", "Connections of callers.", Load::connections);
-        of_load(
-            "patchgate.requests.in_flight",
-            "{request}",
-            "Requests that are being answered.",
-            Load::in_flight,
-        );
-        of_load("patchgate.buffered", "By", "Bytes of bodies that are held.", Load::buffered);
-        let idle = move || clients.iter().map(|client| client.idle()).sum();
-        gauge(
-            "patchgate.upstream.connections.idle",
-            "{connection}",
-            "Connections to Graph that wait for use.",
-        )
-        .with_callback(move |observer| observer.observe(number(idle()), &[]))
-        .build();
-        gauge("patchgate.ruleset.generation", "{generation}", "The ruleset of new requests, by its number.")
-            .with_callback(move |observer| observer.observe(rules.load().generation().0, &[]))
-            .build();
     }
 }
 
@@ -395,7 +313,8 @@ fn field(violation: &Violation) -> &str {
     violation.known_target.split('/').nth(1).unwrap_or_default()
 }
 
-fn number(count: usize) -> u64 {
+/// A count as metrics take it.
+pub(super) fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 

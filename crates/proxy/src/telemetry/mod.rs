@@ -4,6 +4,7 @@
 //! token or an address of a person.
 
 pub mod events;
+mod gauges;
 pub mod logs;
 pub mod metrics;
 pub mod otlp;
