@@ -1,14 +1,12 @@
 //! A directory of the file system: for readers, and with its lock for the one writer.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Mutex;
 
-use rustix::fs::{FallocateFlags, OFlags};
-
+use crate::platform::{self, device, identity};
 use crate::segment::{LOCK, SegmentName};
 use crate::storage::{Appending, Reading, Storage};
 
@@ -69,10 +67,7 @@ impl Reading for Directory {
 
     fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send + '_>> {
         let named = |error| named(name, &error);
-        let mut options = OpenOptions::new();
-        // A pipe in the place of a segment would be waited for.
-        options.read(true).custom_flags(no_follow() | flag(OFlags::NONBLOCK));
-        let mut file = options.open(self.0.join(name)).map_err(named)?;
+        let mut file = platform::reading().open(self.0.join(name)).map_err(named)?;
         if !file.metadata().map_err(named)?.is_file() {
             return Err(named(io::Error::other("it is no regular file")));
         }
@@ -96,7 +91,7 @@ impl Read for Segment {
 
 /// An error of a file with its name; the kind stays.
 fn named(name: &str, error: &io::Error) -> io::Error {
-    if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) {
+    if platform::is_link(error) {
         return io::Error::new(error.kind(), format!("'{name}': it is a symbolic link"));
     }
     io::Error::new(error.kind(), format!("'{name}': {error}"))
@@ -119,7 +114,7 @@ impl Disk {
             move |source| DiskError::Io { directory, action, source }
         };
         make(directory).map_err(failed("make it"))?;
-        let device = fs::metadata(directory).map_err(failed("read it"))?.dev();
+        let device = device(&fs::metadata(directory).map_err(failed("read it"))?);
         let lock = match lock(directory) {
             Ok(lock) => lock,
             Err(Lock::Held(holder)) => {
@@ -152,7 +147,7 @@ impl Storage for Disk {
 
     fn check(&self) -> io::Result<()> {
         let metadata = fs::metadata(&self.directory.0)?;
-        if metadata.dev() != self.device {
+        if device(&metadata) != self.device {
             return Err(io::Error::other(
                 "another file system is mounted there than when the journal was opened",
             ));
@@ -160,7 +155,7 @@ impl Storage for Disk {
         let mut held = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let ours = held.metadata()?;
         match fs::symlink_metadata(self.path(LOCK)) {
-            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => Ok(()),
+            Ok(there) if identity(&there) == identity(&ours) => Ok(()),
             // The directory was made anew, or emptied: whoever locks first has it.
             Ok(_) => Err(io::Error::other("the lock file was replaced by another process")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => match lock(&self.directory.0) {
@@ -176,23 +171,14 @@ impl Storage for Disk {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn Appending>> {
-        let file = appending().create_new(true).mode(0o600).open(self.path(name))?;
+        let file = appending().create_new(true).open(self.path(name))?;
         Ok(Box::new(DiskFile { file, path: self.path(name) }))
     }
 
     fn set_aside(&self, name: &str, bytes: u64) -> io::Result<()> {
         let path = self.path(name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(no_follow())
-            .open(&path)?;
-        let filled = match rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, bytes) {
-            Err(rustix::io::Errno::OPNOTSUPP) => fill(&file, bytes),
-            done => done.map_err(io::Error::from),
-        };
+        let file = platform::options().write(true).create(true).truncate(false).open(&path)?;
+        let filled = platform::set_aside(&file, bytes).unwrap_or_else(|| fill(&file, bytes));
         // A part of it would be taken for the whole.
         filled.and_then(|()| file.sync_all()).inspect_err(|_| _ = fs::remove_file(&path))
     }
@@ -212,7 +198,7 @@ impl Storage for Disk {
     }
 
     fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).custom_flags(no_follow()).open(self.path(name))?;
+        let file = platform::options().write(true).open(self.path(name))?;
         file.set_len(length)?;
         file.sync_all()
     }
@@ -222,7 +208,7 @@ impl Storage for Disk {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        File::open(&self.directory.0)?.sync_all()
+        platform::sync(&self.directory.0)
     }
 }
 
@@ -245,7 +231,7 @@ impl Appending for DiskFile {
     fn check(&self, length: u64) -> io::Result<()> {
         let open = self.file.metadata()?;
         let named = fs::symlink_metadata(&self.path)?;
-        if (open.dev(), open.ino()) != (named.dev(), named.ino()) {
+        if identity(&open) != identity(&named) {
             return Err(io::Error::other("the segment was replaced by another file"));
         }
         if open.len() != length {
@@ -258,18 +244,9 @@ impl Appending for DiskFile {
     }
 }
 
-/// A symbolic link in the place of a file is an error.
-fn no_follow() -> i32 {
-    flag(OFlags::NOFOLLOW)
-}
-
-fn flag(flag: OFlags) -> i32 {
-    i32::try_from(flag.bits()).unwrap_or_default()
-}
-
 fn appending() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.append(true).custom_flags(no_follow());
+    let mut options = platform::options();
+    options.append(true);
     options
 }
 
@@ -287,9 +264,9 @@ fn make(directory: &Path) -> io::Result<()> {
         up = path.parent();
     }
     for path in missing.into_iter().rev() {
-        DirBuilder::new().mode(0o700).recursive(true).create(path)?;
+        platform::make(path)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+        platform::sync(parent.unwrap_or(Path::new(".")))?;
     }
     Ok(())
 }
@@ -304,8 +281,8 @@ enum Lock {
 
 fn lock(directory: &Path) -> Result<File, Lock> {
     let path = directory.join(LOCK);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow());
+    let mut options = platform::options();
+    options.read(true).write(true).create(true).truncate(false);
     let mut file = options.open(path).map_err(Lock::Io)?;
     match file.try_lock() {
         Ok(()) => {}
@@ -328,9 +305,9 @@ fn fill(mut file: &File, bytes: u64) -> io::Result<()> {
     io::copy(&mut io::repeat(0).take(bytes), &mut file).map(|_| ())
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 

@@ -60,6 +60,7 @@ mod intent;
 mod journal;
 mod json;
 mod lines;
+mod platform;
 pub mod query;
 mod queue;
 mod reading;

@@ -144,6 +144,7 @@ pub fn start(
         in_flight: config.limits.in_flight.0,
         buffered: config.limits.buffered.0,
     };
+    #[cfg(unix)]
     listen::descriptors::allow(&most);
     let load = Load::new(most);
     let (ended, drained) = mpsc::unbounded_channel();

@@ -1,6 +1,7 @@
 //! Listeners: the address is bound once, so that a port in use is an error; workers accept on clones of it.
 
 mod connection;
+#[cfg(unix)]
 pub mod descriptors;
 pub mod drain;
 pub mod io;

@@ -1,11 +1,10 @@
 //! `patchgate audit tail`: the last records, and each that comes.
 
-use std::io;
+use std::time::Duration;
 
 use patchgate_journal::chain;
 use patchgate_journal::follow::Follower;
 use patchgate_journal::query::{Filter, Query};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::stream::{Shown, Stream};
 use super::{Failed, Format, Outcome, Which, unreadable};
@@ -20,7 +19,7 @@ Examples:
 Exit status: 0 done, 2 it could not be read.";
 
 /// How long to wait until the journal is looked at again.
-const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -70,10 +69,19 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
 }
 
 /// Waits a little, and less if whoever reads standard output goes away: then there is nobody to tell.
+#[cfg(unix)]
 fn has_gone() -> bool {
-    let stdout = io::stdout();
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = std::io::stdout();
     let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
     // An interrupted wait was a short one.
-    _ = poll(&mut fds, Some(&PAUSE));
+    _ = poll(&mut fds, Timespec::try_from(PAUSE).ok().as_ref());
     fds.iter().any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL))
+}
+
+/// Waits a little. Elsewhere than on Unix it shows with the next record that nobody reads any more.
+#[cfg(not(unix))]
+fn has_gone() -> bool {
+    std::thread::sleep(PAUSE);
+    false
 }

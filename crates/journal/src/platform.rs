@@ -1,0 +1,111 @@
+//! What systems call by different names. On Unix a file is made for its owner alone, symbolic links are not followed, and a file
+//! knows whether it was replaced; elsewhere the standard library has no word for these, and the directory's own permissions
+//! must do.
+
+#[cfg(not(unix))]
+pub(crate) use other::*;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+    use std::io;
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+    use std::path::Path;
+
+    use rustix::fs::{FallocateFlags, OFlags};
+    use rustix::io::Errno;
+
+    /// Options under which a symbolic link in the place of a file is an error, and a file that is made is the owner's alone.
+    pub(crate) fn options() -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.mode(0o600).custom_flags(flag(OFlags::NOFOLLOW));
+        options
+    }
+
+    /// The same for reading; a pipe in the place of a file is not waited for.
+    pub(crate) fn reading() -> OpenOptions {
+        let mut options = options();
+        options.read(true).custom_flags(flag(OFlags::NOFOLLOW | OFlags::NONBLOCK));
+        options
+    }
+
+    fn flag(flag: OFlags) -> i32 {
+        i32::try_from(flag.bits()).unwrap_or_default()
+    }
+
+    /// Whether an error says that there is a symbolic link.
+    pub(crate) fn is_link(error: &io::Error) -> bool {
+        Errno::from_io_error(error) == Some(Errno::LOOP)
+    }
+
+    /// The file system of a file.
+    pub(crate) fn device(metadata: &Metadata) -> u64 {
+        metadata.dev()
+    }
+
+    /// What tells a file from all others, whatever its name.
+    pub(crate) fn identity(metadata: &Metadata) -> (u64, u64) {
+        (metadata.dev(), metadata.ino())
+    }
+
+    /// Makes a directory for its owner alone.
+    pub(crate) fn make(directory: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).recursive(true).create(directory)
+    }
+
+    /// Makes the names in a directory durable.
+    pub(crate) fn sync(directory: &Path) -> io::Result<()> {
+        File::open(directory)?.sync_all()
+    }
+
+    /// Sets space aside behind a file, or says that the file system can't.
+    pub(crate) fn set_aside(file: &File, bytes: u64) -> Option<io::Result<()>> {
+        match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+            Err(Errno::OPNOTSUPP) => None,
+            done => Some(done.map_err(io::Error::from)),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod other {
+    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+    use std::io;
+    use std::path::Path;
+
+    pub(crate) fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    pub(crate) fn reading() -> OpenOptions {
+        let mut options = options();
+        options.read(true);
+        options
+    }
+
+    pub(crate) fn is_link(_: &io::Error) -> bool {
+        false
+    }
+
+    pub(crate) fn device(_: &Metadata) -> u64 {
+        0
+    }
+
+    pub(crate) fn identity(_: &Metadata) -> (u64, u64) {
+        (0, 0)
+    }
+
+    pub(crate) fn make(directory: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).create(directory)
+    }
+
+    pub(crate) fn sync(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn set_aside(_: &File, _: u64) -> Option<io::Result<()>> {
+        None
+    }
+}
