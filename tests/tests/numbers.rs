@@ -112,9 +112,18 @@ fn numbers_that_cannot_be_kept_are_refused_at_start() {
     let file = folder.path().join("patchgate.toml");
     for (keys, words) in [
         ("[limits]\nheader_lines = 101\n", "limits.header_lines: it may be 100 at most"),
-        ("[limits]\nheader_bytes = \"24KiB\"\n", "limits.header_bytes: with the longest target"),
-        ("[limits]\ntarget_read = \"16KiB\"\n", "could have 32768 bytes, more than the 31744"),
-        ("[timeouts]\ndrain = \"5s\"\ndrain_delay = \"5s\"\n", "timeouts.drain: 5s is not longer than"),
+        (
+            "[limits]\nheader_bytes = \"24KiB\"\n",
+            "limits.header_bytes: a target and the header lines together are more",
+        ),
+        (
+            "[limits]\ntarget_read = \"16KiB\"\n",
+            "limits.header_bytes: a target and the header lines together are more",
+        ),
+        (
+            "[timeouts]\ndrain = \"5s\"\ndrain_delay = \"5s\"\n",
+            "timeouts.drain_delay: it is not shorter than timeouts.drain",
+        ),
     ] {
         std::fs::write(&file, keys).expect("the configuration");
         let file = file.to_str().expect("a path");

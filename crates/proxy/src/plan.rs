@@ -10,7 +10,6 @@ use patchgate_model::Generation;
 use rustls::ClientConfig;
 
 use crate::config::{Config, Draft, Fault, Faults, Loaded};
-use crate::listen::HEAD_BYTES;
 use crate::ruleset::Ruleset;
 use crate::ruleset::build::{self, BuildError, BuildErrors};
 use crate::upstream::Origin;
@@ -54,7 +53,6 @@ impl Plan {
                 }
             });
         });
-        faults.extend(impossible(config).into_iter().map(|(key, why)| loaded.fault(key, why)));
         let uses_tls = matches!(&origin, Ok(Some(origin)) if origin.tls().is_some());
         let file = roots_file(config);
         // A file that is named is looked at, needed or not: it would be the first surprise of the next change.
@@ -71,30 +69,6 @@ impl Plan {
             _ => Err(Faults::of(loaded.document, faults)),
         }
     }
-}
-
-/// Numbers that cannot be kept, or not together; each with its key.
-fn impossible(config: &Config) -> Vec<(&'static str, String)> {
-    let (limits, timeouts) = (&config.limits, &config.timeouts);
-    let mut found = Vec::new();
-    let head = limits.header_bytes.0.saturating_add(limits.target_guard.0.max(limits.target_read.0));
-    if head > HEAD_BYTES {
-        found.push((
-            "limits.header_bytes",
-            format!(
-                "with the longest target (limits.target_read, limits.target_guard) a head could have {head} bytes, more than \
-                 the {HEAD_BYTES} that the HTTP parser takes"
-            ),
-        ));
-    }
-    let (drain, delay) = (timeouts.drain.0, timeouts.drain_delay.0);
-    if drain <= delay {
-        found.push((
-            "timeouts.drain",
-            format!("{drain:?} is not longer than timeouts.drain_delay, {delay:?}, which is a part of it"),
-        ));
-    }
-    found
 }
 
 /// The files that a configuration names, itself included.

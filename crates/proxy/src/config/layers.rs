@@ -23,7 +23,7 @@ const DEFAULT: &str = include_str!("default.toml");
 /// The most bytes of a configuration file; more is another file.
 const LARGEST_FILE: u64 = 1024 * 1024;
 /// What of a head is neither target nor header lines: the method, the version, line ends.
-const HEAD_REST: usize = 256;
+const HEAD_REST: usize = 1024;
 
 /// What stands over the file.
 #[derive(Debug, Clone, Default)]

@@ -28,7 +28,7 @@ use crate::telemetry::traces::Entrance;
 
 /// hyper's own limits stand above ours: what passes them is refused by the gateway, in Graph's envelope.
 pub(super) const PARSER_HEADERS: usize = 100;
-pub(super) const PARSER_HEADER_BYTES: usize = 32 * 1024;
+const PARSER_HEADER_BYTES: usize = 32 * 1024;
 /// The most bytes that are read ahead of a request's body.
 const PARSER_BUFFER: usize = 64 * 1024;
 /// What a caller may go on sending after an answer that did not wait for it.

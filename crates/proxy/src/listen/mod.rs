@@ -21,8 +21,6 @@ use drain::Drain;
 
 /// The most header lines that can be configured.
 pub const HEADER_LINES: usize = connection::PARSER_HEADERS;
-/// The most bytes of a head that can be configured: target and header lines. The rest is for method, version and line ends.
-pub const HEAD_BYTES: usize = connection::PARSER_HEADER_BYTES - 1024;
 /// How long accepting rests after an error that will not pass at once, such as descriptors used up.
 const REST: Duration = Duration::from_millis(50);
 /// More than a queue of the system has: at the end those are accepted who wait in it, and not for ever those who come behind.
