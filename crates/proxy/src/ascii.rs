@@ -37,6 +37,12 @@ impl CharacterSet {
     pub fn has(&self, byte: u8) -> bool {
         self.0.get(usize::from(byte)).copied().unwrap_or(false)
     }
+
+    /// Whether it has all of these. Tokens are long and nearly always valid: to look at each byte costs less than to ask behind
+    /// each whether to stop.
+    pub fn has_all(&self, bytes: &[u8]) -> bool {
+        bytes.iter().fold(true, |all, byte| all & self.has(*byte))
+    }
 }
 
 #[cfg(test)]

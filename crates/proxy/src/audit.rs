@@ -14,6 +14,7 @@ use patchgate_validator::Edit;
 use tokio::time::timeout;
 
 use crate::config::Config;
+use crate::deadline::within;
 use crate::telemetry::events::Told;
 use crate::telemetry::metrics::Instruments;
 use crate::telemetry::traces::Trace;
@@ -104,7 +105,7 @@ pub async fn record(
     let trace_id = trace.id();
     let recording = journal.record(edit, &asked(told, trace_id.as_deref()), REASONS);
     // Who stops waiting leaves an outcome behind: unknown.
-    let recorded = timeout(PATIENCE, recording).await.unwrap_or_else(|_| {
+    let recorded = within(PATIENCE, recording).await.unwrap_or_else(|_| {
         tracing::error!("the audit record was not written in time");
         Err(NotRecorded::Closed)
     });
@@ -119,7 +120,7 @@ pub async fn record(
 /// Waits until an outcome is on record. It is queued already; if the disk fails it is held, and the caller is told what Graph
 /// said all the same: to say less than is known would not make it more true.
 pub async fn closed(closing: Closing) {
-    let held = match timeout(PATIENCE, closing).await {
+    let held = match within(PATIENCE, closing).await {
         Ok(Ok(_)) => return,
         Ok(Err(held)) => held.to_string(),
         Err(_) => "it was not written in time".to_owned(),

@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use patchgate_model::Refusal;
-use tokio::time::timeout;
 
+use crate::deadline::within;
 use crate::listen::load::Held;
 
 /// Reads a body of at most `limit` bytes within `deadline`, and counts them as held. Trailers are dropped.
@@ -17,7 +17,7 @@ pub async fn read(
     deadline: Duration,
     held: &mut Held,
 ) -> Result<Bytes, Refusal> {
-    timeout(deadline, collect(body, limit, held)).await.unwrap_or(Err(Refusal::BodyTimeout))
+    within(deadline, collect(body, limit, held)).await.unwrap_or(Err(Refusal::BodyTimeout))
 }
 
 async fn collect(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Bytes, Refusal> {

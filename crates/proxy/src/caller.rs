@@ -30,7 +30,7 @@ fn credential(headers: &HeaderMap) -> Credential {
 fn is_token(bytes: &[u8]) -> bool {
     let body = bytes.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
     let (body, _padding) = bytes.split_at(body);
-    !body.is_empty() && body.iter().all(|b| BEARER.has(*b))
+    !body.is_empty() && BEARER.has_all(body)
 }
 
 #[cfg(test)]

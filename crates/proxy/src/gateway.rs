@@ -19,6 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::Response;
 use patchgate_emulator::Emulator;
 use patchgate_journal::Journal;
 use tokio::runtime;
@@ -30,7 +31,9 @@ use crate::listen;
 use crate::listen::drain::Drain;
 use crate::listen::io::Patience;
 use crate::listen::load::{Load, Most};
+use crate::outlive::Workplace;
 use crate::plan::Plan;
+use crate::reply::Reply;
 use crate::ruleset::Ruleset;
 use crate::telemetry::metrics::{Instruments, Metrics};
 use crate::telemetry::traces::Traces;
@@ -62,6 +65,8 @@ pub struct Worker {
     pub patience: Patience,
     /// How much there is to do, over all workers.
     pub load: Arc<Load>,
+    /// Where requests go on whose caller has gone.
+    pub requests: Arc<Workplace<Response<Reply>>>,
     /// Connections and exchanges, which the end of the process waits for.
     pub tasks: TaskTracker,
 }
@@ -153,6 +158,7 @@ pub fn start(
         let client = Arc::new(Client::new(Arc::clone(&origin), tls.clone(), deadlines));
         let metrics = Arc::new(instruments.for_worker());
         clients.push(Arc::clone(&client));
+        let tasks = TaskTracker::new();
         let worker = Worker {
             rules: Arc::clone(&rules),
             journal: journal.clone(),
@@ -168,7 +174,8 @@ pub fn start(
                 idle: config.timeouts.idle.0,
             },
             load: Arc::clone(&load),
-            tasks: TaskTracker::new(),
+            requests: Workplace::new(tasks.clone()),
+            tasks,
         };
         work(number, worker, listener.try_clone()?, draining.clone(), ended.clone())?;
     }

@@ -10,6 +10,7 @@ pub mod body;
 pub mod caller;
 pub mod cli;
 pub mod config;
+pub mod deadline;
 pub mod gateway;
 pub mod head;
 pub mod listen;

@@ -3,71 +3,107 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
+use tokio_util::sync::ReusableBoxFuture;
 use tokio_util::task::TaskTracker;
 
 /// Work that goes on in a task of its own when the one who waits for it goes away. As long as somebody waits it needs none.
-pub struct Outliving<F: Future<Output: Send> + Send + 'static> {
-    work: Option<Pin<Box<F>>>,
-    tasks: TaskTracker,
+pub struct Outliving<T: Send + 'static> {
+    work: Option<Work<T>>,
+    from: Arc<Workplace<T>>,
 }
+
+type Work<T> = ReusableBoxFuture<'static, T>;
+
+/// Where such work goes on, and the memory of work that has ended, for what comes next: a request needs more than the
+/// allocator hands out quickly.
+#[derive(Debug)]
+pub struct Workplace<T> {
+    tasks: TaskTracker,
+    ended: Mutex<Vec<Work<T>>>,
+}
+
+/// As much memory as is kept: for so many at once.
+const MOST_KEPT: usize = 64;
 
 /// The work ended with a panic; what it was is on standard error.
 #[derive(Debug, thiserror::Error)]
 #[error("it panicked")]
 pub struct Panicked;
 
-impl<F: Future<Output: Send> + Send + 'static> Outliving<F> {
-    /// Begins with the first poll; `tasks` is where it goes on.
-    pub fn new(work: F, tasks: TaskTracker) -> Self {
-        Self { work: Some(Box::pin(work)), tasks }
+impl<T: Send + 'static> Workplace<T> {
+    /// What outlives its caller goes on among `tasks`.
+    pub fn new(tasks: TaskTracker) -> Arc<Self> {
+        Arc::new(Self { tasks, ended: Mutex::default() })
     }
-}
 
-impl<F: Future<Output: Send> + Send + 'static> Future for Outliving<F> {
-    type Output = Result<F::Output, Panicked>;
+    fn hold(&self, work: impl Future<Output = T> + Send + 'static) -> Work<T> {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match ended {
+            Some(mut place) => {
+                place.set(work);
+                place
+            }
+            None => ReusableBoxFuture::new(work),
+        }
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(work) = &mut self.work else { return Poll::Ready(Err(Panicked)) };
-        // What a panic left behind is never looked at again.
-        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => {
-                self.work = None;
-                Poll::Ready(Ok(output))
-            }
-            Err(_) => {
-                self.work = None;
-                Poll::Ready(Err(Panicked))
-            }
+    fn keep(&self, ended: Work<T>) {
+        let mut kept = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < MOST_KEPT {
+            kept.push(ended);
         }
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Drop for Outliving<F> {
+impl<T: Send + 'static> Outliving<T> {
+    /// Begins with the first poll.
+    pub fn new(work: impl Future<Output = T> + Send + 'static, at: &Arc<Workplace<T>>) -> Self {
+        Self { work: Some(at.hold(work)), from: Arc::clone(at) }
+    }
+}
+
+impl<T: Send + 'static> Future for Outliving<T> {
+    type Output = Result<T, Panicked>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(mut work) = self.work.take() else { return Poll::Ready(Err(Panicked)) };
+        // What a panic left behind is never looked at again.
+        match catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
+            Ok(Poll::Pending) => {
+                self.work = Some(work);
+                Poll::Pending
+            }
+            Ok(Poll::Ready(output)) => {
+                self.from.keep(work);
+                Poll::Ready(Ok(output))
+            }
+            Err(_) => Poll::Ready(Err(Panicked)),
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for Outliving<T> {
     fn drop(&mut self) {
         // Without a runtime the process is at its end.
         if let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) {
-            self.tasks.spawn_on(work, &runtime);
+            self.from.tasks.spawn_on(work, &runtime);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::sync::Notify;
     use tokio::sync::oneshot;
 
     use super::*;
 
     /// Work that waits to be told to end, and then tells of its end.
-    fn work(
-        tasks: &TaskTracker,
-    ) -> (Outliving<impl Future<Output = u8> + use<>>, Arc<Notify>, oneshot::Receiver<()>) {
+    fn work(tasks: &TaskTracker) -> (Outliving<u8>, Arc<Notify>, oneshot::Receiver<()>) {
         let (go, (tell, ended)) = (Arc::new(Notify::new()), oneshot::channel());
         let going = Arc::clone(&go);
         let work = async move {
@@ -75,7 +111,7 @@ mod tests {
             _ = tell.send(());
             7
         };
-        (Outliving::new(work, tasks.clone()), go, ended)
+        (Outliving::new(work, &Workplace::new(tasks.clone())), go, ended)
     }
 
     #[tokio::test]
@@ -113,10 +149,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn memory_of_ended_work_is_used_again_and_of_panicked_work_is_not() {
+        let place = Workplace::new(TaskTracker::new());
+        for round in 0..3_usize {
+            assert_eq!(Outliving::new(async move { round }, &place).await.unwrap(), round);
+            assert_eq!(place.ended.lock().unwrap().len(), 1);
+        }
+        let panics = async { if tasks_are_many() { 1 } else { panic!("as it is meant to") } };
+        assert!(Outliving::new(panics, &place).await.is_err());
+        assert!(place.ended.lock().unwrap().is_empty());
+        let many: Vec<_> = (0..MOST_KEPT + 9).map(|n| Outliving::new(async move { n }, &place)).collect();
+        for (n, work) in many.into_iter().enumerate() {
+            assert_eq!(work.await.unwrap(), n);
+        }
+        assert_eq!(place.ended.lock().unwrap().len(), MOST_KEPT);
+    }
+
+    #[tokio::test]
     async fn a_panic_ends_the_work_alone() {
         let tasks = TaskTracker::new();
         let work = async { if tasks_are_many() { 1 } else { panic!("as it is meant to") } };
-        assert!(Outliving::new(work, tasks.clone()).await.is_err());
+        assert!(Outliving::new(work, &Workplace::new(tasks.clone())).await.is_err());
         assert!(tasks.is_empty(), "what panicked does not go on");
     }
 
@@ -133,7 +186,7 @@ mod tests {
                 std::future::pending::<()>().await;
                 drop(held);
             },
-            tasks.clone(),
+            &Workplace::new(tasks.clone()),
         );
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.spawn(work);

@@ -43,7 +43,7 @@ pub async fn handle(
     let (head, incoming) = taken_apart(request);
     let trace = worker.traces.begin(&head);
     let mut told = Told {
-        request_id: RequestId::from_uuid(Uuid::new_v7(uuid::Timestamp::now(NoContext))),
+        request_id: request_id(head.received),
         credential: Credential::Missing,
         generation: rules.generation(),
         resource: None,
@@ -127,6 +127,14 @@ async fn way(
             worker.upstream.forward(intent, admitted.into_headers(), trace).await.recorded().await
         }
     }
+}
+
+/// A new id, of the time at which the request was received.
+fn request_id(received: Timestamp) -> RequestId {
+    // Before 1970 there were no requests.
+    let seconds = u64::try_from(received.as_second()).unwrap_or_default();
+    let nanoseconds = u32::try_from(received.subsec_nanosecond()).unwrap_or_default();
+    RequestId::from_uuid(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)))
 }
 
 fn taken_apart(request: Request<Incoming>) -> (Head, Incoming) {

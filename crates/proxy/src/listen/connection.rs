@@ -52,11 +52,11 @@ pub(super) async fn serve(
         service_fn(move |request| {
             let (worker, line, entrance) = (Arc::clone(&worker), Arc::clone(&line), entrance.clone());
             let drain = drain.clone();
-            let tasks = worker.tasks.clone();
+            let place = Arc::clone(&worker.requests);
             async move {
                 // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no
                 // answer, and its connection closes without one.
-                let answered = Outliving::new(pipeline::handle(worker, line, entrance, request), tasks);
+                let answered = Outliving::new(pipeline::handle(worker, line, entrance, request), &place);
                 let mut response = answered.await?;
                 // The end may have come while it was under way.
                 if *drain.borrow() != Drain::Serving {

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, Method};
 use patchgate_model::refusal::CredentialFault;
 
+use super::headers::Seen;
 use super::{
     Admitted, AdmittedEdit, AdmittedRead, Caller, Credential, Guarded, HostFault, Limits, Misdirection,
-    Outbound, Refusal, Resource, Ruleset, headers, media_type,
+    Outbound, Refusal, Resource, Ruleset, media_type,
 };
 use crate::head::{Head, Target};
 
 pub(super) fn admit(rules: &Arc<Ruleset>, head: &Head, caller: Caller) -> Result<Admitted, Refusal> {
-    size(&head.headers, rules.limits)?;
-    host(rules, &head.headers)?;
+    let seen = Seen::of(&head.headers);
+    size(&head.headers, &seen, rules.limits)?;
+    host(rules, &seen)?;
     let (path, query) = target(head, rules.limits)?;
     match named(rules, head, path)? {
         Named::Edit(guard, resource) => {
@@ -23,7 +24,7 @@ pub(super) fn admit(rules: &Arc<Ruleset>, head: &Head, caller: Caller) -> Result
                 return Err(Refusal::QueryOnEdit);
             }
             credential(caller.credential)?;
-            edit_headers(head, guard, rules.limits)?;
+            edit_headers(&head.headers, &seen, guard, rules.limits)?;
             Ok(Admitted::Edit(AdmittedEdit {
                 schema: Arc::clone(&guard.schema),
                 resource,
@@ -34,7 +35,7 @@ pub(super) fn admit(rules: &Arc<Ruleset>, head: &Head, caller: Caller) -> Result
         }
         Named::Read(resource) => {
             credential(caller.credential)?;
-            read_headers(&head.headers)?;
+            read_headers(&seen)?;
             let query = query.map(str::to_owned);
             Ok(Admitted::Read(AdmittedRead { resource, query, headers: Outbound::of_read(&head.headers) }))
         }
@@ -47,22 +48,18 @@ enum Named<'r> {
     Read(Resource),
 }
 
-fn size(headers: &HeaderMap, limits: Limits) -> Result<(), Refusal> {
-    // Name, colon, space, value, CR, LF.
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if headers.len() > limits.header_lines || bytes > limits.header_bytes {
+fn size(headers: &HeaderMap, seen: &Seen<'_>, limits: Limits) -> Result<(), Refusal> {
+    if headers.len() > limits.header_lines || seen.bytes > limits.header_bytes {
         return Err(Refusal::HeadersTooLarge { lines: limits.header_lines, bytes: limits.header_bytes });
     }
     Ok(())
 }
 
-fn host(rules: &Ruleset, headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut values = headers.get_all(HOST).iter();
-    let host = values.next().ok_or(Refusal::Host(HostFault::Missing))?;
-    if values.next().is_some() {
-        return Err(Refusal::Host(HostFault::Several));
+fn host(rules: &Ruleset, seen: &Seen<'_>) -> Result<(), Refusal> {
+    if seen.host.first().is_none() {
+        return Err(Refusal::Host(HostFault::Missing));
     }
-    let host = host.as_bytes();
+    let host = seen.host.only().ok_or(Refusal::Host(HostFault::Several))?.as_bytes();
     if !is_host(host) {
         return Err(Refusal::Host(HostFault::Malformed));
     }
@@ -146,45 +143,44 @@ fn credential(credential: Credential) -> Result<(), Refusal> {
     }))
 }
 
-fn edit_headers(head: &Head, guard: &Guarded, limits: Limits) -> Result<(), Refusal> {
-    let headers = &head.headers;
-    common_headers(headers)?;
-    if headers.contains_key(CONTENT_ENCODING) {
+fn edit_headers(
+    headers: &HeaderMap,
+    seen: &Seen<'_>,
+    guard: &Guarded,
+    limits: Limits,
+) -> Result<(), Refusal> {
+    common_headers(seen)?;
+    if seen.encoded {
         return Err(Refusal::ContentCoding);
     }
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    match (types.next(), types.next()) {
-        (Some(one), None) if media_type::is_json(one.as_bytes()) => {}
-        _ => return Err(Refusal::MediaType),
+    if !seen.content_type.only().is_some_and(|one| media_type::is_json(one.as_bytes())) {
+        return Err(Refusal::MediaType);
     }
     let missing = guard.required_headers.iter().position(|name| !headers.contains_key(name));
     if let Some(name) = missing.and_then(|at| guard.schema.guard().required_headers.get(at)) {
         return Err(Refusal::MissingHeader(name.clone()));
     }
-    match content_length(headers) {
+    match content_length(seen) {
         Some(length) if length > limits.body as u64 => Err(Refusal::BodyTooLarge(limits.body)),
         _ => Ok(()),
     }
 }
 
-fn read_headers(headers: &HeaderMap) -> Result<(), Refusal> {
-    common_headers(headers)?;
-    let body =
-        headers.contains_key(TRANSFER_ENCODING) || content_length(headers).is_some_and(|length| length > 0);
+fn read_headers(seen: &Seen<'_>) -> Result<(), Refusal> {
+    common_headers(seen)?;
+    let body = seen.in_transfer || content_length(seen).is_some_and(|length| length > 0);
     if body { Err(Refusal::BodyOnRead) } else { Ok(()) }
 }
 
-fn common_headers(headers: &HeaderMap) -> Result<(), Refusal> {
-    if let Some(name) = headers::overriding(headers) {
+fn common_headers(seen: &Seen<'_>) -> Result<(), Refusal> {
+    if let Some(name) = seen.overriding {
         return Err(Refusal::OverridingHeader(name));
     }
-    let understood =
-        headers.get_all(EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    if understood { Ok(()) } else { Err(Refusal::Expectation) }
+    if seen.expects { Err(Refusal::Expectation) } else { Ok(()) }
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+fn content_length(seen: &Seen<'_>) -> Option<u64> {
+    seen.content_length.first()?.to_str().ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,27 +1,34 @@
 //! Header fields: which go upstream, and which must not come in at all.
 
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use patchgate_model::ClientRequestId;
 
-/// The caller's own id of a request.
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
-/// What passes as it is, besides `client-request-id` and `Prefer`, which are looked into.
-fn passes(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "accept"
-            | "accept-language"
-            | "authorization"
-            | "consistencylevel"
-            | "if-match"
-            | "sdkversion"
-            | "traceparent"
-            | "tracestate"
-            | "user-agent"
-    )
+/// How a field passes.
+enum Passage {
+    /// It does not.
+    None,
+    /// As it is.
+    Free,
+    /// As it is, and it never shows.
+    Token,
+    /// The caller's own id of the request, if it is one.
+    Id,
+    /// Preference by preference.
+    Preferences,
+}
+
+fn passage(name: &HeaderName) -> Passage {
+    match name.as_str() {
+        "accept" | "accept-language" | "consistencylevel" | "if-match" | "sdkversion" | "traceparent"
+        | "tracestate" | "user-agent" => Passage::Free,
+        "authorization" => Passage::Token,
+        "client-request-id" => Passage::Id,
+        "prefer" => Passage::Preferences,
+        _ => Passage::None,
+    }
 }
 
 /// What could give a request another method or URL behind the gateway.
@@ -36,11 +43,69 @@ const OVERRIDING: [&str; 8] = [
     "x-forwarded-uri",
 ];
 
-/// The header of [`OVERRIDING`] that stands in these, if one does.
-pub(super) fn overriding(headers: &HeaderMap) -> Option<&'static str> {
-    // Nearly no request has a name of this kind, so the names are looked through once.
-    let mut experimental = headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-"));
-    experimental.find_map(|name| OVERRIDING.into_iter().find(|overriding| *overriding == name))
+/// What admission asks of the header fields, found in one pass over them: to look each name up costs more.
+#[derive(Debug, Default)]
+pub(super) struct Seen<'h> {
+    /// Names and values, each with colon, space, CR and LF.
+    pub(super) bytes: usize,
+    pub(super) host: Values<'h>,
+    pub(super) content_type: Values<'h>,
+    pub(super) content_length: Values<'h>,
+    /// There is a `Content-Encoding`.
+    pub(super) encoded: bool,
+    /// There is a `Transfer-Encoding`.
+    pub(super) in_transfer: bool,
+    /// There is an `Expect` other than `100-continue`.
+    pub(super) expects: bool,
+    /// The name of [`OVERRIDING`] that stands there, if one does.
+    pub(super) overriding: Option<&'static str>,
+}
+
+/// The values of a field.
+#[derive(Debug, Default)]
+pub(super) struct Values<'h> {
+    first: Option<&'h HeaderValue>,
+    more: bool,
+}
+
+impl<'h> Seen<'h> {
+    pub(super) fn of(headers: &'h HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for (name, value) in headers {
+            let name = name.as_str();
+            seen.bytes += name.len() + value.len() + 4;
+            match name {
+                "host" => seen.host.add(value),
+                "content-type" => seen.content_type.add(value),
+                "content-length" => seen.content_length.add(value),
+                "content-encoding" => seen.encoded = true,
+                "transfer-encoding" => seen.in_transfer = true,
+                "expect" => seen.expects |= !value.as_bytes().eq_ignore_ascii_case(b"100-continue"),
+                _ if name.starts_with("x-") && seen.overriding.is_none() => {
+                    seen.overriding = OVERRIDING.into_iter().find(|overriding| *overriding == name);
+                }
+                _ => {}
+            }
+        }
+        seen
+    }
+}
+
+impl<'h> Values<'h> {
+    fn add(&mut self, value: &'h HeaderValue) {
+        self.more = self.first.is_some();
+        self.first.get_or_insert(value);
+    }
+
+    /// The first of them.
+    pub(super) fn first(&self) -> Option<&'h HeaderValue> {
+        self.first
+    }
+
+    /// The only one.
+    pub(super) fn only(&self) -> Option<&'h HeaderValue> {
+        self.first.filter(|_| !self.more)
+    }
 }
 
 /// The header fields that go upstream: what is on the list and nothing else.
@@ -60,23 +125,30 @@ impl Outbound {
 
     fn of(headers: &HeaderMap, read: bool) -> Self {
         let mut outbound = HeaderMap::with_capacity(headers.len() + 2);
+        let (mut preferred, mut identified) = (Vec::new(), false);
         for (name, value) in headers {
-            if passes(name) && value.to_str().is_ok() {
-                outbound.append(name, value.clone());
+            match passage(name) {
+                Passage::None => {}
+                Passage::Free if value.to_str().is_err() => {}
+                Passage::Free => _ = outbound.append(name, value.clone()),
+                // Admission has looked into it.
+                Passage::Token => {
+                    let mut token = value.clone();
+                    token.set_sensitive(true);
+                    outbound.append(name, token);
+                }
+                // The first one counts.
+                Passage::Id if std::mem::replace(&mut identified, true) => {}
+                Passage::Id if ClientRequestId::parse(value.as_bytes()).is_none() => {}
+                Passage::Id => _ = outbound.insert(name, value.clone()),
+                Passage::Preferences => preferred.push(value),
             }
         }
-        let id = headers.get(&CLIENT_REQUEST_ID);
-        if let Some(value) = id.filter(|value| ClientRequestId::parse(value.as_bytes()).is_some()) {
-            outbound.insert(CLIENT_REQUEST_ID, value.clone());
-        }
-        if let Some(preferences) = preferences(headers, read) {
+        if let Some(preferences) = preferences(&preferred, read) {
             outbound.insert(PREFER, preferences);
         }
         // Links in answers must be readable.
         outbound.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(token) = outbound.get_mut(AUTHORIZATION) {
-            token.set_sensitive(true);
-        }
         Self(outbound)
     }
 
@@ -92,7 +164,10 @@ impl Outbound {
 }
 
 /// The preferences (RFC 7240) that Graph may be told, token by token.
-fn preferences(headers: &HeaderMap, read: bool) -> Option<HeaderValue> {
+fn preferences(values: &[&HeaderValue], read: bool) -> Option<HeaderValue> {
+    if values.is_empty() {
+        return None;
+    }
     let passes = |preference: &&str| {
         let name = preference.split(['=', ';']).next().unwrap_or_default().trim();
         let plain = !preference.contains(['"', '\\', ';']);
@@ -101,7 +176,7 @@ fn preferences(headers: &HeaderMap, read: bool) -> Option<HeaderValue> {
             || (read && name.eq_ignore_ascii_case("odata.maxpagesize"));
         plain && known
     };
-    let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+    let values = values.iter().filter_map(|value| value.to_str().ok());
     let kept: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).filter(passes).collect();
     if kept.is_empty() { None } else { HeaderValue::try_from(kept.join(", ")).ok() }
 }

@@ -6,9 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
@@ -16,17 +14,20 @@ use super::client::Response;
 use super::links::Links;
 use super::stream::Stream;
 
-/// Fields that belong to one connection (RFC 9110, 7.6.1).
-static HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-authenticate"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+/// Whether a field belongs to one connection (RFC 9110, 7.6.1).
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// An answer of Graph, its body still to come.
 #[derive(Debug)]
@@ -44,16 +45,21 @@ impl Answer {
     pub(super) fn of(response: Response, patience: Duration) -> Self {
         let (parts, body) = response.into_parts();
         let mut headers = parts.headers;
-        // The parser went by the chunks (RFC 9112, 6.3), and so must whoever reads it next.
-        if headers.contains_key(TRANSFER_ENCODING) {
-            headers.remove(CONTENT_LENGTH);
+        let mut gone = Vec::new();
+        for (name, value) in &headers {
+            if !is_hop_by_hop(name) {
+                continue;
+            }
+            gone.push(name.clone());
+            if name == TRANSFER_ENCODING {
+                // The parser went by the chunks (RFC 9112, 6.3), and so must whoever reads it next.
+                gone.push(CONTENT_LENGTH);
+            } else if name == CONNECTION {
+                let options = value.to_str().unwrap_or_default().split(',').map(str::trim);
+                let named = options.filter(|option| is_named(option));
+                gone.extend(named.filter_map(|option| HeaderName::try_from(option).ok()));
+            }
         }
-        let of_connection = headers.keys().filter(|name| HOP_BY_HOP.contains(name)).cloned();
-        let nominated = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-        let nominated =
-            nominated.flat_map(|value| value.split(',')).map(str::trim).filter(|name| is_named(name));
-        let gone: Vec<HeaderName> =
-            of_connection.chain(nominated.filter_map(|name| HeaderName::try_from(name).ok())).collect();
         for name in &gone {
             headers.remove(name);
         }

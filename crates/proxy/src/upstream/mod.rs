@@ -16,8 +16,8 @@ mod stream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderName};
 use patchgate_journal::{Closing, Outcome, RecordedIntent};
 use patchgate_model::{Refusal, Resource};
 use patchgate_validator::Edit;
@@ -31,6 +31,9 @@ use crate::audit;
 use crate::ruleset::{AdmittedRead, Outbound};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{ClientSpan, Trace};
+
+/// Graph's own id of a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// A worker's way to Graph: its origin, and the connections of this worker.
 #[derive(Debug)]
@@ -133,7 +136,7 @@ impl Forwarded {
 
 /// Graph's own id of the request.
 fn request_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get("request-id")?.to_str().ok()
+    headers.get(&REQUEST_ID)?.to_str().ok()
 }
 
 /// Links are looked for in JSON alone.
