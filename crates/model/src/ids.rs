@@ -34,8 +34,12 @@ pub struct ClientRequestId(String);
 impl ClientRequestId {
     /// The id in a header value, if it is one.
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let fits = (1..=128).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic);
-        fits.then(|| Self(String::from_utf8_lossy(value).into_owned()))
+        Self::is_one(value).then(|| Self(String::from_utf8_lossy(value).into_owned()))
+    }
+
+    /// Whether a header value is such an id.
+    pub fn is_one(value: &[u8]) -> bool {
+        (1..=128).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic)
     }
 
     /// The id as the caller sent it.

@@ -7,6 +7,9 @@ pub struct CharacterSet([bool; 256]);
 /// `tchar` of RFC 9110, 5.6.2.
 pub static TOKEN: CharacterSet = CharacterSet::letters_digits_and(b"!#$%&'*+-.^_`|~");
 
+/// What the name of a field is made of: a token without `_`, which some servers behind take for `-`.
+pub static FIELD_NAME: CharacterSet = CharacterSet::letters_digits_and(b"!#$%&'*+-.^`|~");
+
 /// What a `b64token` of RFC 6750, 2.1, is made of, but for the padding.
 pub static BEARER: CharacterSet = CharacterSet::letters_digits_and(b"-._~+/");
 
@@ -54,6 +57,7 @@ mod tests {
         for byte in 0..=u8::MAX {
             let alphanumeric = byte.is_ascii_alphanumeric();
             assert_eq!(TOKEN.has(byte), alphanumeric || b"!#$%&'*+-.^_`|~".contains(&byte), "{byte}");
+            assert_eq!(FIELD_NAME.has(byte), TOKEN.has(byte) && byte != b'_', "{byte}");
             assert_eq!(BEARER.has(byte), alphanumeric || b"-._~+/".contains(&byte), "{byte}");
             assert_eq!(TARGET.has(byte), byte.is_ascii_graphic() && byte != b'#', "{byte}");
         }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use patchgate_model::refusal::FramingFault;
 
-use crate::ascii::{TARGET, TOKEN};
+use crate::ascii::{FIELD_NAME, TARGET, TOKEN};
 
 /// What was found in a head.
 pub type Verdict = Result<(), FramingFault>;
@@ -266,10 +266,10 @@ fn request_line(line: &[u8]) -> Result<Version, FramingFault> {
     else {
         return Err(FramingFault::RequestLine);
     };
-    if method.is_empty() || !method.iter().all(|b| TOKEN.has(*b)) {
+    if method.is_empty() || !TOKEN.has_all(method) {
         return Err(FramingFault::RequestLine);
     }
-    if target.is_empty() || !target.iter().all(|b| TARGET.has(*b)) {
+    if target.is_empty() || !TARGET.has_all(target) {
         let fragment = target.contains(&b'#');
         return Err(if fragment { FramingFault::Fragment } else { FramingFault::TargetCharacter });
     }
@@ -293,7 +293,7 @@ fn field(line: &[u8], plain: bool) -> Result<(&[u8], &[u8]), FramingFault> {
     if line.starts_with(b" ") || line.starts_with(b"\t") {
         return Err(FramingFault::FoldedLine);
     }
-    let colon = line.iter().position(|b| !TOKEN.has(*b) || *b == b'_').unwrap_or_default();
+    let colon = line.iter().position(|b| !FIELD_NAME.has(*b)).unwrap_or_default();
     let (Some((name, [b':', value @ ..])), 1..) = (line.split_at_checked(colon), colon) else {
         return Err(FramingFault::FieldName);
     };

@@ -139,7 +139,7 @@ impl Outbound {
                 }
                 // The first one counts.
                 Passage::Id if std::mem::replace(&mut identified, true) => {}
-                Passage::Id if ClientRequestId::parse(value.as_bytes()).is_none() => {}
+                Passage::Id if !ClientRequestId::is_one(value.as_bytes()) => {}
                 Passage::Id => _ = outbound.insert(name, value.clone()),
                 Passage::Preferences => preferred.push(value),
             }

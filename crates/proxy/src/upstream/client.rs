@@ -4,11 +4,11 @@
 //! that not a byte of it was written. Redirects are never followed, a proxy in the environment is never used.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Waker};
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,9 +18,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::TcpStream;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Sleep, sleep, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::origin::Origin;
@@ -36,6 +36,8 @@ struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     /// Held by the connection's own task alone, so that the socket closes when that ends.
     stream: Weak<TcpStream>,
+    /// Wakes at the deadline of the exchange or before it: to set a timer for each would cost more than to wake once for nothing.
+    alarm: Pin<Box<Sleep>>,
 }
 
 /// The most bytes of an answer that are read ahead of the caller.
@@ -128,7 +130,7 @@ impl Client {
 
     /// Sends a request and waits for the head of the answer.
     pub(super) async fn send(&self, request: Outgoing) -> Result<Response, Failure> {
-        let request = match self.kept() {
+        let request = match self.kept(Instant::now()) {
             None => request,
             // A kept connection may be closed by the other side at any moment: then the request comes back unsent.
             Some(kept) => match self.exchange(kept, request).await {
@@ -155,25 +157,25 @@ impl Client {
         mut connection: Connection,
         request: Outgoing,
     ) -> impl Future<Output = Result<Response, (Failure, Option<Outgoing>)>> {
-        let sending = timeout(self.deadlines.answer, connection.sender.try_send_request(request));
+        let sending = connection.sender.try_send_request(request);
         async move {
-            match sending.await {
+            match connection.in_time(self.deadlines.answer, sending).await {
                 // Nobody asked for another protocol: what comes now is no answer to the request.
-                Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     let reason = "upstream switched protocols".to_owned();
                     Err((Failure { sent: Sent::Maybe, timed_out: false, reason }, None))
                 }
-                Ok(Ok(response)) => {
+                Some(Ok(response)) => {
                     self.keep(connection);
                     Ok(response)
                 }
-                Ok(Err(mut error)) => {
+                Some(Err(mut error)) => {
                     let unsent = error.take_message();
                     let sent = if unsent.is_some() { Sent::No } else { Sent::Maybe };
                     let reason = error.into_error().to_string();
                     Err((Failure { sent, timed_out: false, reason }, unsent))
                 }
-                Err(_) => {
+                None => {
                     let reason = "no answer in time".to_owned();
                     Err((Failure { sent: Sent::Maybe, timed_out: true, reason }, None))
                 }
@@ -182,9 +184,9 @@ impl Client {
     }
 
     /// The connection that was used last, of those that are ready; what is closed or old is dropped on the way.
-    fn kept(&self) -> Option<Connection> {
+    fn kept(&self, now: Instant) -> Option<Connection> {
         let mut pool = locked(&self.pool);
-        pool.drop_old(self.deadlines.idle);
+        pool.drop_old(now, self.deadlines.idle);
         let idle = &mut pool.idle;
         let mut at = idle.len();
         while let Some(before) = at.checked_sub(1) {
@@ -235,15 +237,16 @@ impl Client {
             }
             (Some(_), None) => return Err(io::Error::other("no TLS configuration for an https upstream")),
         };
-        Ok(Connection { sender, stream: Arc::downgrade(&stream) })
+        let alarm = Box::pin(sleep(self.deadlines.answer));
+        Ok(Connection { sender, stream: Arc::downgrade(&stream), alarm })
     }
 }
 
 impl Pool {
     /// Drops what nobody has used for so long, and says when the next one will be as old.
-    fn drop_old(&mut self, deadline: Duration) -> Option<Instant> {
+    fn drop_old(&mut self, now: Instant, deadline: Duration) -> Option<Instant> {
         while let Some(oldest) = self.idle.front() {
-            if oldest.since.elapsed() < deadline {
+            if now.duration_since(oldest.since) < deadline {
                 return Some(oldest.since + deadline);
             }
             self.idle.pop_front();
@@ -260,7 +263,7 @@ fn locked(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
 async fn tend(pool: Arc<Mutex<Pool>>, deadline: Duration) {
     let next = || {
         let mut pool = locked(&pool);
-        let next = pool.drop_old(deadline);
+        let next = pool.drop_old(Instant::now(), deadline);
         pool.tended = next.is_some();
         next
     };
@@ -273,9 +276,36 @@ impl Connection {
     /// Whether it is ready, and nothing has come on it: what comes on a kept connection is its end, of which its own task
     /// may not have heard yet. An edit that is sent then would have an unknown outcome for nothing.
     fn is_quiet(&self) -> bool {
-        let mut nobody = Context::from_waker(Waker::noop());
         let Some(stream) = self.stream.upgrade() else { return false };
-        self.sender.is_ready() && pin!(stream.readable()).poll(&mut nobody).is_pending()
+        let mut quiet = true;
+        // The runtime is asked what it has heard, and not the system.
+        _ = stream.try_io(Interest::READABLE, || {
+            quiet = false;
+            Ok(())
+        });
+        quiet && self.sender.is_ready()
+    }
+
+    /// What comes of some work, if it comes in time.
+    async fn in_time<T>(&mut self, patience: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let mut due = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            let due = *due.get_or_insert_with(|| tokio::time::Instant::now() + patience);
+            if self.alarm.deadline() > due {
+                self.alarm.as_mut().reset(due);
+            }
+            ready!(self.alarm.as_mut().poll(cx));
+            if self.alarm.deadline() < due {
+                self.alarm.as_mut().reset(due);
+                ready!(self.alarm.as_mut().poll(cx));
+            }
+            Poll::Ready(None)
+        })
+        .await
     }
 }
 
