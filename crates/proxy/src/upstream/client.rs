@@ -128,12 +128,12 @@ impl Client {
         self.deadlines.idle
     }
 
-    /// Sends a request and waits for the head of the answer.
-    pub(super) async fn send(&self, request: Outgoing) -> Result<Response, Failure> {
-        let request = match self.kept(Instant::now()) {
+    /// Sends a request and waits for the head of the answer; it is `now`.
+    pub(super) async fn send(&self, request: Outgoing, now: Instant) -> Result<Response, Failure> {
+        let request = match self.kept(now) {
             None => request,
             // A kept connection may be closed by the other side at any moment: then the request comes back unsent.
-            Some(kept) => match self.exchange(kept, request).await {
+            Some(kept) => match self.exchange(kept, request, now).await {
                 Err((_, Some(unsent))) => unsent,
                 Err((failure, None)) => return Err(failure),
                 Ok(response) => return Ok(response),
@@ -146,7 +146,7 @@ impl Client {
     /// Sends a request on a connection of its own.
     async fn send_anew(&self, request: Outgoing) -> Result<Response, Failure> {
         let fresh = self.connect().await.map_err(|error| Failure::unsent(error.to_string()))?;
-        self.exchange(fresh, request).await.map_err(|(failure, _)| failure)
+        self.exchange(fresh, request, Instant::now()).await.map_err(|(failure, _)| failure)
     }
 
     /// One attempt; with the failure comes the request, if it was not sent.
@@ -156,17 +156,18 @@ impl Client {
         &self,
         mut connection: Connection,
         request: Outgoing,
+        now: Instant,
     ) -> impl Future<Output = Result<Response, (Failure, Option<Outgoing>)>> {
         let sending = connection.sender.try_send_request(request);
         async move {
-            match connection.in_time(self.deadlines.answer, sending).await {
+            match connection.in_time(now + self.deadlines.answer, sending).await {
                 // Nobody asked for another protocol: what comes now is no answer to the request.
                 Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     let reason = "upstream switched protocols".to_owned();
                     Err((Failure { sent: Sent::Maybe, timed_out: false, reason }, None))
                 }
                 Some(Ok(response)) => {
-                    self.keep(connection);
+                    self.keep(connection, now);
                     Ok(response)
                 }
                 Some(Err(mut error)) => {
@@ -202,14 +203,14 @@ impl Client {
         None
     }
 
-    /// Keeps a connection; it is ready again when the answer's body has been read.
-    fn keep(&self, connection: Connection) {
+    /// Keeps a connection that was used at `since`; it is ready again when the answer's body has been read.
+    fn keep(&self, connection: Connection, since: Instant) {
         let mut pool = locked(&self.pool);
         if pool.idle.len() >= MOST_IDLE {
             // An answer that still comes on it comes to its end; then it closes. Slow answers must not keep out the others.
             pool.idle.pop_front();
         }
-        pool.idle.push_back(Idle { connection, since: Instant::now() });
+        pool.idle.push_back(Idle { connection, since });
         if !std::mem::replace(&mut pool.tended, true) {
             tokio::spawn(tend(Arc::clone(&self.pool), self.deadlines.idle));
         }
@@ -286,15 +287,14 @@ impl Connection {
         quiet && self.sender.is_ready()
     }
 
-    /// What comes of some work, if it comes in time.
-    async fn in_time<T>(&mut self, patience: Duration, work: impl Future<Output = T>) -> Option<T> {
+    /// What comes of some work, if it comes by then.
+    async fn in_time<T>(&mut self, due: Instant, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
-        let mut due = None;
+        let due = tokio::time::Instant::from_std(due);
         poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Some(done));
             }
-            let due = *due.get_or_insert_with(|| tokio::time::Instant::now() + patience);
             if self.alarm.deadline() > due {
                 self.alarm.as_mut().reset(due);
             }

@@ -66,7 +66,7 @@ impl Upstream {
         let edit = intent.edit();
         let span = trace.client("PATCH", edit.resource(), &self.origin);
         let request = request::edit(&self.origin, edit, headers.into_fields(), &span);
-        let result = self.client.send(request).await;
+        let result = self.client.send(request, begun).await;
         let result = self.told("PATCH", edit.resource(), begun, span, result);
         let outcome = match &result {
             Ok(answer) => Outcome::answered(answer.status.as_u16(), request_id(&answer.headers)),
@@ -86,7 +86,7 @@ impl Upstream {
         let begun = Instant::now();
         let span = trace.client("GET", read.resource(), &self.origin);
         let request = request::read(&self.origin, read, &span);
-        let result = self.client.send(request).await;
+        let result = self.client.send(request, begun).await;
         let answer =
             self.told("GET", read.resource(), begun, span, result).map_err(|failure| match failure {
                 Failure { sent: Sent::No, .. } => Refusal::UpstreamUnreachable,
