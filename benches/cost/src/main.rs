@@ -4,21 +4,27 @@
 //! load and upstream share another.
 
 mod cost;
+mod disk;
 mod hold;
+mod metrics;
 mod nginx;
 mod plain;
 mod process;
 mod requests;
 mod rest;
 mod subjects;
+mod table;
 mod wrk;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
+use patchgate_journal::nowhere::Nowhere;
+use patchgate_journal::storage::Storage;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -38,10 +44,33 @@ enum What {
     /// The plain proxy, as `cost` starts it
     #[command(hide = true)]
     Plain {
+        /// Whether it checks bodies in the usual way
+        #[arg(long)]
+        checks: bool,
         /// The address to listen on
         listen: SocketAddr,
         /// The base URL of the upstream
         upstream: String,
+    },
+    /// The gateway as it is in this program, as `cost` starts it
+    #[command(hide = true)]
+    Gateway {
+        /// Its journal lies on a storage that drops everything
+        #[arg(long)]
+        drops: bool,
+        /// What the gateway is told
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// The disk's own `fdatasync`, as `cost` starts it
+    #[command(hide = true)]
+    Sync {
+        /// Where
+        folder: PathBuf,
+        /// How many bytes are appended before each
+        bytes: usize,
+        /// How often
+        count: usize,
     },
     /// A caller with many idle connections, as `rest` starts it
     #[command(hide = true)]
@@ -53,13 +82,20 @@ enum What {
     },
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     match Cli::parse().command {
-        What::Cost(args) => cost::run(&args),
-        What::Rest(args) => rest::run(&args),
-        What::Plain { listen, upstream } => plain::run(listen, &upstream),
-        What::Hold { address, count } => hold::run(address, count),
+        What::Cost(args) => cost::run(&args)?,
+        What::Rest(args) => rest::run(&args)?,
+        What::Plain { checks, listen, upstream } => plain::run(listen, &upstream, checks)?,
+        What::Gateway { drops, arguments } => {
+            let arguments = std::iter::once("patchgate".into()).chain(arguments).collect();
+            let storage = drops.then(|| Box::new(Nowhere) as Box<dyn Storage>);
+            return Ok(patchgate_proxy::main_on(storage, arguments));
+        }
+        What::Sync { folder, bytes, count } => disk::sync(&folder, bytes, count)?,
+        What::Hold { address, count } => hold::run(address, count)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The gateway's release binary: the one that is named, else built now, without the feature of the benchmark.

@@ -1,4 +1,4 @@
-//! What is measured: nginx, the plain proxy, and the gateway with more or less of its traces.
+//! What is measured: nginx, the plain proxies, and the gateway with more or less of its journal and its traces.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -15,6 +15,12 @@ pub(crate) enum Subject {
     Nginx,
     /// A plain hyper proxy on the gateway's upstream client
     Plain,
+    /// The same, which parses each body and validates it in the usual way
+    #[value(name = "plain-checking")]
+    PlainChecking,
+    /// The gateway, no traces, relaxed journal on a storage that drops everything
+    #[value(name = "gateway-dropped")]
+    GatewayDropped,
     /// The gateway, no traces, relaxed journal
     Gateway,
     /// The gateway, no traces, each edit on stable storage before it is sent
@@ -34,16 +40,28 @@ pub(crate) struct Running {
     pub(crate) subject: Subject,
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
+    /// Where the gateway's metrics are.
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Nginx, Self::Plain, Self::Gateway, Self::GatewayStrict, Self::Gateway1, Self::Gateway100];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Nginx,
+        Self::Plain,
+        Self::PlainChecking,
+        Self::GatewayDropped,
+        Self::Gateway,
+        Self::GatewayStrict,
+        Self::Gateway1,
+        Self::Gateway100,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
             Self::Plain => "plain hyper",
+            Self::PlainChecking => "plain hyper, parses and validates",
+            Self::GatewayDropped => "gateway, journal dropped",
             Self::Gateway => "gateway",
             Self::GatewayStrict => "gateway, strict journal",
             Self::Gateway1 => "gateway, traces 1 %",
@@ -56,30 +74,43 @@ impl Subject {
         match self {
             Self::Gateway1 => Some("0.01"),
             Self::Gateway100 => Some("1"),
-            Self::Nginx | Self::Plain | Self::Gateway | Self::GatewayStrict => None,
+            _ => None,
         }
     }
 
     /// Starts it on a core, and proves that it works.
     pub(crate) fn start(self, folder: &Path, core: usize, binary: &Path, behind: &Behind) -> Result<Running> {
         let upstream = format!("http://{}", behind.upstream);
-        let (process, address) = match self {
-            Self::Nginx => nginx::proxy(folder, core, behind.upstream)?,
-            Self::Plain => {
+        let (process, address, admin) = match self {
+            Self::Nginx => {
+                let (process, listen) = nginx::proxy(folder, core, behind.upstream)?;
+                (process, listen, None)
+            }
+            Self::Plain | Self::PlainChecking => {
                 let listen = free_address()?;
                 let mut command = pinned(core, std::env::current_exe()?);
-                let mut process = Process::start(command.args(["plain", &listen.to_string(), &upstream]))?;
+                command.args(["plain", &listen.to_string(), &upstream]);
+                if self == Self::PlainChecking {
+                    command.arg("--checks");
+                }
+                let mut process = Process::start(&mut command)?;
                 process.until_it_listens(listen)?;
-                (process, listen)
+                (process, listen, None)
             }
-            Self::Gateway | Self::GatewayStrict | Self::Gateway1 | Self::Gateway100 => {
-                let listen = free_address()?;
+            _ => {
+                let (listen, admin) = (free_address()?, free_address()?);
                 // All connections come from one address here, and stay longer than usual.
                 let config = folder.join("gateway.toml");
                 let text = "[limits]\nconnections = 20000\nconnections_per_address = 20000\n[timeouts]\nidle = \"10m\"\n";
                 std::fs::write(&config, text)?;
-                let mut command = pinned(core, binary);
-                command.args(["run", "--listen", &listen.to_string(), "--admin", "127.0.0.1:0"]);
+                let mut command = if self == Self::GatewayDropped {
+                    let mut command = pinned(core, std::env::current_exe()?);
+                    command.args(["gateway", "--drops"]);
+                    command
+                } else {
+                    pinned(core, binary)
+                };
+                command.args(["run", "--listen", &listen.to_string(), "--admin", &admin.to_string()]);
                 command.args(["--upstream", &upstream, "--config"]).arg(config);
                 command.stdout(Stdio::null()).stderr(Stdio::null());
                 // Beside each other they need a journal each.
@@ -93,12 +124,12 @@ impl Subject {
                 }
                 let mut process = Process::start(&mut command)?;
                 process.until_it_listens(listen)?;
-                (process, listen)
+                (process, listen, Some(admin))
             }
         };
         let request = requests::bytes(address, requests::SMALL, &requests::token(64));
         requests::once(&mut TcpStream::connect(address)?, &request)
             .map_err(|error| format!("{}: {error}", self.name()))?;
-        Ok(Running { subject: self, process, address })
+        Ok(Running { subject: self, process, address, admin })
     }
 }

@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use patchgate_journal::nowhere::Nowhere;
 use patchgate_journal::{Durability, Journal, Outcome, Settings};
-use support::{Edit, Nowhere, asked};
+use support::{Edit, asked};
 use tokio::runtime;
 use tokio::task::{JoinSet, yield_now};
 

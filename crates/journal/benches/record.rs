@@ -9,8 +9,9 @@ use std::task::{Context, Poll, Waker};
 
 use criterion::{Criterion, Throughput};
 use patchgate_journal::chain::{self, Head};
+use patchgate_journal::nowhere::Nowhere;
 use patchgate_journal::{Durability, Journal, Outcome, Settings};
-use support::{Edit, Nowhere, asked};
+use support::{Edit, asked};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings { durability: Durability::Relaxed, ..Settings::default() };

@@ -60,6 +60,8 @@ mod intent;
 mod journal;
 mod json;
 mod lines;
+#[cfg(feature = "simulator")]
+pub mod nowhere;
 mod platform;
 pub mod query;
 mod queue;

@@ -1,12 +1,16 @@
 //! The journal, as the gateway sets it up and speaks to it: where it is, what it is told, what is said of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+#[cfg(feature = "bench")]
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use etcetera::BaseStrategy;
+#[cfg(feature = "bench")]
+use patchgate_journal::storage::Storage;
 use patchgate_journal::{
-    Asked, Closing, Journal, NotRecorded, OpenError, RecordedIntent, Refused, Settings, Subject, Who,
+    Asked, Closing, Journal, NotRecorded, OpenError, RecordedIntent, Refused, Settings, Started, Subject, Who,
 };
 use patchgate_model::refusal::RecordFault;
 use patchgate_model::{Credential, Recordable, Refusal};
@@ -58,7 +62,7 @@ pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, Path
         committed: Some(Arc::new(move |took: Duration| commits.record(took.as_secs_f64(), &[]))),
         ..Settings::default()
     };
-    let (journal, started) = Journal::open(&directory, settings)?;
+    let (journal, started) = begin(&directory, settings)?;
     if started.unknown > 0 {
         tracing::warn!(
             edits = started.unknown,
@@ -82,6 +86,31 @@ pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, Path
     }
     instruments.watch_audit(&journal);
     Ok((journal, directory))
+}
+
+/// Opens it on the disk, which is where a record is one.
+#[cfg(not(feature = "bench"))]
+fn begin(directory: &Path, settings: Settings) -> Result<(Journal, Started), OpenError> {
+    Journal::open(directory, settings)
+}
+
+/// Where the journal of the benchmark lies, if not on the disk.
+#[cfg(feature = "bench")]
+static ELSEWHERE: Mutex<Option<Box<dyn Storage>>> = Mutex::new(None);
+
+/// Lets the journal lie on a storage that is no disk, if one is given.
+#[cfg(feature = "bench")]
+pub(crate) fn lie_on(storage: Option<Box<dyn Storage>>) {
+    *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = storage;
+}
+
+#[cfg(feature = "bench")]
+fn begin(directory: &Path, settings: Settings) -> Result<(Journal, Started), OpenError> {
+    let elsewhere = ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match elsewhere {
+        Some(storage) => Ok(Journal::open_on(storage, settings)?),
+        None => Journal::open(directory, settings),
+    }
 }
 
 /// What is on record of the request itself.

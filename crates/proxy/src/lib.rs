@@ -32,5 +32,16 @@ use std::process::ExitCode;
 
 /// The whole program: what the binary `patchgate` does.
 pub fn main() -> ExitCode {
-    cli::main()
+    cli::main(std::env::args_os().collect())
+}
+
+/// For the benchmark of the whole alone: the same program with other arguments, the first of them its name, and its journal on
+/// a storage instead of the disk, if one is given.
+#[cfg(feature = "bench")]
+pub fn main_on(
+    storage: Option<Box<dyn patchgate_journal::storage::Storage>>,
+    arguments: Vec<std::ffi::OsString>,
+) -> ExitCode {
+    audit::lie_on(storage);
+    cli::main(arguments)
 }

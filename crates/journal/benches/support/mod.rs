@@ -1,11 +1,8 @@
 //! An edit as a guard makes it, for benchmarks.
 
 use std::error::Error;
-use std::io::{self, Read};
 use std::sync::Arc;
 
-use patchgate_journal::segment::SegmentName;
-use patchgate_journal::storage::{Appending, Reading, Storage};
 use patchgate_journal::{Asked, Who};
 use patchgate_model::{
     Generation, GraphVersion, KeyPattern, PathTemplate, Recordable, RequestId, Resource, Route,
@@ -57,57 +54,5 @@ pub(crate) fn asked(number: u128) -> Asked<'static> {
         trace_id: Some("0af7651916cd43dd8448eb211c80319c"),
         caller: Who { id: Some("soar-playbook"), known_by: "api-key" },
         generation: Generation(3),
-    }
-}
-
-/// A storage that drops everything.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Nowhere;
-
-impl Reading for Nowhere {
-    fn segments(&self) -> io::Result<Vec<(SegmentName, u64)>> {
-        Ok(Vec::new())
-    }
-    fn read(&self, _: &str, _: u64) -> io::Result<Box<dyn Read + Send + '_>> {
-        Ok(Box::new(io::empty()))
-    }
-}
-
-impl Storage for Nowhere {
-    fn reader(&self) -> Box<dyn Reading + Send> {
-        Box::new(Self)
-    }
-    fn check(&self) -> io::Result<()> {
-        Ok(())
-    }
-    fn create(&self, _: &str) -> io::Result<Box<dyn Appending>> {
-        Ok(Box::new(Self))
-    }
-    fn set_aside(&self, _: &str, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-    fn take_up(&self, _: &str, _: &str) -> io::Result<Box<dyn Appending>> {
-        Ok(Box::new(Self))
-    }
-    fn truncate(&self, _: &str, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-    fn remove(&self, _: &str) -> io::Result<()> {
-        Ok(())
-    }
-    fn sync_directory(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Appending for Nowhere {
-    fn append(&mut self, _: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-    fn sync(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-    fn check(&self, _: u64) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -16,6 +16,7 @@ mod run;
 mod schema;
 mod signals;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -117,9 +118,9 @@ impl<E: std::error::Error> From<E> for Failed {
 }
 
 /// The arguments, understood. Flags of `run` in front of another command would count for nothing: they are refused.
-fn parse(colour: Colour) -> Result<Cli, clap::Error> {
+fn parse(arguments: &[OsString], colour: Colour) -> Result<Cli, clap::Error> {
     let mut command = Cli::command().color(colour.for_clap());
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let matches = command.try_get_matches_from_mut(arguments)?;
     if let Some(name) = matches.subcommand_name()
         && let Some(flag) = run::FLAGS.iter().find(|flag| matches.contains_id(flag))
     {
@@ -130,11 +131,12 @@ fn parse(colour: Colour) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches)
 }
 
-/// Runs the command of this process's arguments.
-pub fn main() -> ExitCode {
-    let colour = Colour::of_arguments(std::env::args_os());
+/// Runs the command that the arguments name; the first of them is the program.
+#[expect(clippy::needless_pass_by_value, reason = "they are the program's, and it ends with this")]
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let colour = Colour::of_arguments(arguments.iter().cloned());
     colour.set();
-    let cli = match parse(colour) {
+    let cli = match parse(&arguments, colour) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results; a usage error is status 2, as clap has it.
