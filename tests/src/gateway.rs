@@ -56,6 +56,26 @@ pub fn command(args: &[&str]) -> Command {
     command
 }
 
+/// The command of another program that runs the binary: its path and `args` come last, the environment is that of [`command`].
+pub fn command_through(mut other: Command, args: &[&str]) -> Command {
+    let command = command(args);
+    other.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
+        };
+    }
+    other
+}
+
+/// A shell in which the binary writes its log to a file, which can be read while it runs; `first` is run before.
+pub fn logging_to(log: &Path, first: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{first} log=$1; shift; exec \"$@\" 2>\"$log\""), "sh"]).arg(log);
+    shell
+}
+
 /// A folder that nobody else uses; it is not there yet.
 fn state_home() -> PathBuf {
     static NUMBER: AtomicU64 = AtomicU64::new(0);

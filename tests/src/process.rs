@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// How long a test waits for what should come; only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -55,6 +56,18 @@ pub fn allow_descriptors(count: u64) {
         limit.maximum
     );
     setrlimit(Resource::Nofile, Rlimit { current: Some(count), ..limit }).expect("up to the hard limit");
+}
+
+/// Does something on one core alone: a gateway that is started by it has one worker.
+pub fn on_one_core<T>(work: impl FnOnce() -> T) -> T {
+    let all = sched_getaffinity(None).expect("the cores of this thread");
+    let first = (0..CpuSet::MAX_CPU).find(|core| all.is_set(*core)).expect("a core");
+    let mut one = CpuSet::new();
+    one.set(first);
+    sched_setaffinity(None, &one).expect("one of its own cores");
+    let done = work();
+    sched_setaffinity(None, &all).expect("those that it had");
+    done
 }
 
 /// Waits until something is so, asking again and again; it is told what for.

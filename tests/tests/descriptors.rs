@@ -21,18 +21,13 @@ fn with_few(folder: &Path, upstream: &Upstream) -> Gateway {
     let (log, config) = (folder.join("log"), folder.join("patchgate.toml"));
     // Who says nothing is not let go for it.
     fs::write(&config, "[timeouts]\nfirst_byte = \"1h\"\n").expect("the configuration");
-    let binary = gateway::command(&[]);
-    let script = format!("ulimit -n {DESCRIPTORS}; log=$1; shift; exec \"$0\" \"$@\" 2>\"$log\"");
-    let mut command = Command::new("sh");
-    command.args(["-c", &script]).arg(binary.get_program()).arg(log);
-    command.args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-    command.args(["--upstream", &format!("http://{}", upstream.address), "--config"]).arg(config);
-    for (name, value) in binary.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let shell = gateway::logging_to(&log, &format!("ulimit -n {DESCRIPTORS};"));
+    let upstream = format!("http://{}", upstream.address);
+    let mut command = gateway::command_through(
+        shell,
+        &["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", &upstream],
+    );
+    command.arg("--config").arg(config);
     Gateway::started_by(command)
 }
 

@@ -3,13 +3,18 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::cost::median;
 use crate::nginx::{self, Behind};
 use crate::process::{Process, pinned};
 use crate::subjects::{Running, Subject};
+
+/// Longer than an idle connection keeps what it does not need.
+const STILL: Duration = Duration::from_secs(3);
+/// Shorter than it is kept (`timeouts.idle`).
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -77,7 +82,7 @@ fn cold_start(args: &Args, binary: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Idle connections, each of which has served one edit.
+/// Idle connections, each of which has served one edit: right then, and when nothing changes any more.
 fn memory(args: &Args, running: &Running) -> Result<()> {
     let before = running.process.resident()?;
     let mut command = pinned(args.load_core, std::env::current_exe()?);
@@ -89,14 +94,32 @@ fn memory(args: &Args, running: &Running) -> Result<()> {
     if line.trim_end() != format!("holding {}", args.connections) {
         return Err(format!("{}: not all connections stand: {line}", running.subject.name()).into());
     }
-    let after = running.process.resident()?;
-    println!(
-        "{}, {} idle connections: {:.1} MiB resident, {:.1} MiB before, {:.1} KiB each",
-        running.subject.name(),
-        args.connections,
-        after / 1024.0,
-        before / 1024.0,
-        (after - before) / f64::from(args.connections)
-    );
+    let served = running.process.resident()?;
+    let settled = settled(&running.process)?;
+    for (when, after) in [("that served just now", served), ("that are left alone", settled)] {
+        println!(
+            "{}, {} idle connections {when}: {:.1} MiB resident, {:.1} MiB before, {:.1} KiB each",
+            running.subject.name(),
+            args.connections,
+            after / 1024.0,
+            before / 1024.0,
+            (after - before) / f64::from(args.connections)
+        );
+    }
     Ok(())
+}
+
+/// The memory of a process when it has not changed for a while; well before the connections have been idle for too long.
+fn settled(process: &Process) -> Result<f64> {
+    let begun = Instant::now();
+    let (mut resident, mut since) = (process.resident()?, begun);
+    while since.elapsed() < STILL && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+        let now = process.resident()?;
+        // To the page: not to a byte of it.
+        if (now - resident).abs() >= 1.0 {
+            (resident, since) = (now, Instant::now());
+        }
+    }
+    Ok(resident)
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::HeaderValue;
 use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -19,10 +20,12 @@ use tokio::task::coop::unconstrained;
 use super::drain::Drain;
 use super::io::{Line, Socket};
 use super::load::Connected;
+use super::parking::Place;
 use super::wire::Phase;
 use crate::gateway::Worker;
 use crate::outlive::{Outliving, Panicked};
 use crate::pipeline;
+use crate::reply::Reply;
 use crate::telemetry::metrics::ParserRefusal;
 use crate::telemetry::traces::Entrance;
 
@@ -41,50 +44,21 @@ pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     connected: Connected,
+    place: Place,
     drain: watch::Receiver<Drain>,
 ) {
     // Without it small answers wait for the caller's acknowledgement; a socket that refuses it is about to fail anyway.
     _ = stream.set_nodelay(true);
     let line = Line::new(stream, connected.peer());
     let entrance = Entrance { address: worker.address, peer: peer.ip() };
-    let service = {
-        let (worker, line, drain) = (Arc::clone(&worker), Arc::clone(&line), drain.clone());
-        service_fn(move |request| {
-            let (worker, line, entrance) = (Arc::clone(&worker), Arc::clone(&line), entrance.clone());
-            let drain = drain.clone();
-            let place = Arc::clone(&worker.requests);
-            async move {
-                // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no
-                // answer, and its connection closes without one.
-                let answered = Outliving::new(pipeline::handle(worker, line, entrance, request), &place);
-                let mut response = answered.await?;
-                // The end may have come while it was under way.
-                if *drain.borrow() != Drain::Serving {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                Ok::<_, Panicked>(response)
-            }
-        })
-    };
-    let socket = Socket::new(Arc::clone(&line), worker.patience);
-    let connection = http1::Builder::new()
-        // The deadlines are the socket's.
-        .header_read_timeout(None)
-        // A caller who closes its writing side still gets its answer.
-        .half_close(true)
-        .max_headers(PARSER_HEADERS)
-        .max_header_size(PARSER_HEADER_BYTES)
-        .max_buf_size(PARSER_BUFFER)
-        // Most answers are small: one piece costs the system less than two.
-        .writev(false)
-        .serve_connection(TokioIo::new(socket), service);
-    let mut connection = pin!(connection);
-    let result = if let Some(result) = until_ending(connection.as_mut(), drain).await {
+    let socket = Socket::new(Arc::clone(&line), worker.patience, place);
+    let mut rounds = pin!(rounds(socket, &line, || requests(&worker, &line, &entrance, &drain)));
+    let result = if let Some(result) = until_ending(rounds.as_mut(), drain.clone()).await {
         result
     } else {
-        // The parser asks the socket again, and the socket says that it ends unless a request has come.
+        // The socket is asked again, and says that it ends unless a request has come.
         line.close_when_idle();
-        connection.await
+        rounds.await
     };
     let refused = result.as_ref().is_err_and(hyper::Error::is_parse);
     if let Err(error) = result {
@@ -99,8 +73,76 @@ pub(super) async fn serve(
         worker.metrics.closed(why);
     }
     if refused || matches!(line.phase(), Phase::Body | Phase::Lost) {
-        line.linger(LINGER_BYTES, LINGER).await;
+        // It is rare and has a buffer: it lies apart, so that a connection is small.
+        Box::pin(line.linger(LINGER_BYTES, LINGER)).await;
     }
+}
+
+/// The rounds of a connection: parked until something comes, then with a parser until nothing has come for a while.
+async fn rounds<S>(mut socket: Socket, line: &Line, requests: impl Fn() -> S) -> hyper::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<Reply>, Error = Panicked, Future: Send> + Send,
+{
+    while poll_fn(|cx| socket.poll_parked(cx)).await {
+        let mut parser = Box::new(parser().serve_connection(TokioIo::new(socket), requests()));
+        let turns = poll_fn(|cx| match Pin::new(&mut *parser).poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if line.parks() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        if let Some(result) = turns.await {
+            return result;
+        }
+        let parts = parser.into_parts();
+        // What the watcher has not seen is nobody's request.
+        if !parts.read_buf.is_empty() {
+            tracing::debug!("the parser holds bytes that were not seen to come");
+            return Ok(());
+        }
+        socket = parts.io.into_inner();
+        tracing::trace!(heads = line.heads(), "a connection on which nothing comes is parked");
+    }
+    Ok(())
+}
+
+fn parser() -> http1::Builder {
+    let mut parser = http1::Builder::new();
+    // The deadlines are the socket's.
+    parser.header_read_timeout(None);
+    // A caller who closes its writing side still gets its answer.
+    parser.half_close(true);
+    parser.max_headers(PARSER_HEADERS).max_header_size(PARSER_HEADER_BYTES).max_buf_size(PARSER_BUFFER);
+    // Most answers are small: one piece costs the system less than two.
+    parser.writev(false);
+    parser
+}
+
+/// What a parser does with requests.
+fn requests(
+    worker: &Arc<Worker>,
+    line: &Arc<Line>,
+    entrance: &Entrance,
+    drain: &watch::Receiver<Drain>,
+) -> impl Service<Request<Incoming>, Response = Response<Reply>, Error = Panicked, Future: Send> + Send + use<>
+{
+    let (worker, line, entrance, drain) =
+        (Arc::clone(worker), Arc::clone(line), entrance.clone(), drain.clone());
+    service_fn(move |request| {
+        let (worker, line, entrance) = (Arc::clone(&worker), Arc::clone(&line), entrance.clone());
+        let drain = drain.clone();
+        let place = Arc::clone(&worker.requests);
+        async move {
+            // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no
+            // answer, and its connection closes without one.
+            let answered = Outliving::new(pipeline::handle(worker, line, entrance, request), &place);
+            let mut response = answered.await?;
+            // The end may have come while it was under way.
+            if *drain.borrow() != Drain::Serving {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Panicked>(response)
+        }
+    })
 }
 
 /// Drives a connection to its end, or until the drain says that it has to end: then there is nothing.

@@ -8,6 +8,9 @@
 //! | a caller who takes no bytes | `timeouts.idle` |
 //!
 //! A body has its own deadline where it is read. While a request is answered there is none here.
+//!
+//! The socket outlives its parsers: a connection on which nothing happens is parked, without one (`parking.rs`), and its
+//! deadlines go on.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -25,6 +28,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::load::Peer;
+use super::parking::{KEPT, Place};
 use super::wire::{Phase, Verdict, Wire};
 use crate::shared_stream::SharedStream;
 use crate::telemetry::metrics::Closed;
@@ -48,6 +52,7 @@ pub struct Line {
     wire: Mutex<Wire>,
     busy: AtomicBool,
     closing: AtomicBool,
+    parks: AtomicBool,
     flush: AtomicBool,
     flushed: AtomicBool,
     late: OnceLock<Closed>,
@@ -62,7 +67,10 @@ pub struct Socket {
     /// For what the deadline stands: the phase, and behind how many heads.
     waiting: Option<(Phase, u64)>,
     deadline: Instant,
-    /// Wakes at the deadline or before it: to move it for each request would cost more than to wake once for nothing.
+    /// Taken while nothing comes and the parser is kept, until then.
+    place: Place,
+    kept: Instant,
+    /// Wakes at what comes first or before it: to move it for each request would cost more than to wake once for nothing.
     reading: Pin<Box<Sleep>>,
     writing: Option<Pin<Box<Sleep>>>,
 }
@@ -77,6 +85,7 @@ impl Line {
             wire: Mutex::default(),
             busy: no(),
             closing: no(),
+            parks: no(),
             flush: no(),
             flushed: no(),
             late: OnceLock::new(),
@@ -104,6 +113,15 @@ impl Line {
         self.closing.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the connection is to be parked now; to be asked behind each turn of the parser, when it waits.
+    pub fn parks(&self) -> bool {
+        self.parks.load(Ordering::Relaxed) && {
+            // Something may have come within that turn.
+            self.parks.store(false, Ordering::Relaxed);
+            !self.busy.load(Ordering::Relaxed) && self.wire().is_quiet()
+        }
+    }
+
     /// Pending until all that was written has been given to the system. To be asked where the connection ends then, by its
     /// own task, as bodies of answers are: the parser flushes behind each of its rounds, and that wakes this task.
     pub fn poll_flushed(&self) -> Poll<()> {
@@ -119,6 +137,11 @@ impl Line {
     /// Where the caller is.
     pub fn phase(&self) -> Phase {
         self.wire().phase()
+    }
+
+    /// How many heads of requests have come on it.
+    pub fn heads(&self) -> u64 {
+        self.wire().heads()
     }
 
     /// Resolves when the caller has reset the connection. Its end of input alone is no reset.
@@ -164,22 +187,40 @@ impl Line {
 
 impl Socket {
     /// The socket of a line.
-    pub fn new(line: Arc<Line>, patience: Patience) -> Self {
+    pub fn new(line: Arc<Line>, patience: Patience, place: Place) -> Self {
         let reading = Box::pin(sleep(patience.first_byte));
         let deadline = reading.deadline();
         let stream = SharedStream(Arc::clone(&line.stream));
-        Self { line, stream, patience, waiting: Some((Phase::New, 0)), deadline, reading, writing: None }
+        Self {
+            line,
+            stream,
+            patience,
+            waiting: Some((Phase::New, 0)),
+            deadline,
+            place,
+            kept: deadline,
+            reading,
+            writing: None,
+        }
     }
 
-    /// Nothing came: the connection's end, if it is to close; else its deadline.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Waits without a parser: whether something came for one, be it the end of the connection. If not, it ends here.
+    pub fn poll_parked(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.line.stream.poll_read_ready(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        self.poll_patience(cx, false).map(|_| false)
+    }
+
+    /// Nothing came: the connection's end, if it is to close; else its deadline, before which it may be parked.
+    fn poll_patience(&mut self, cx: &mut Context<'_>, has_parser: bool) -> Poll<io::Result<()>> {
         if self.line.busy.load(Ordering::Relaxed) {
             self.waiting = None;
             return Poll::Pending;
         }
-        let (phase, heads) = {
+        let (phase, heads, quiet) = {
             let wire = self.line.wire();
-            (wire.phase(), wire.heads())
+            (wire.phase(), wire.heads(), wire.is_quiet())
         };
         let (patience, late) = match phase {
             Phase::New | Phase::Between if self.line.closing.load(Ordering::Relaxed) => {
@@ -194,20 +235,34 @@ impl Socket {
                 return Poll::Pending;
             }
         };
+        let parkable = quiet && has_parser && self.writing.is_none();
         if self.waiting != Some((phase, heads)) {
             self.waiting = Some((phase, heads));
-            self.deadline = Instant::now() + patience;
-            if self.deadline < self.reading.deadline() {
-                self.reading.as_mut().reset(self.deadline);
+            let now = Instant::now();
+            self.deadline = now + patience;
+            self.kept = now + KEPT;
+            if parkable {
+                self.place.take();
             }
         }
-        ready!(self.reading.as_mut().poll(cx));
-        if self.reading.deadline() < self.deadline {
-            self.reading.as_mut().reset(self.deadline);
+        let until = if parkable { self.deadline.min(self.kept) } else { self.deadline };
+        if !parkable || self.place.is_taken() {
+            if until < self.reading.deadline() {
+                self.reading.as_mut().reset(until);
+            }
             ready!(self.reading.as_mut().poll(cx));
+            if self.reading.deadline() < until {
+                self.reading.as_mut().reset(until);
+                ready!(self.reading.as_mut().poll(cx));
+            }
+            if until == self.deadline {
+                self.line.end_late(late);
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
         }
-        self.line.end_late(late);
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        self.place.give_back();
+        self.line.parks.store(true, Ordering::Relaxed);
+        Poll::Pending
     }
 
     /// What came of writing; a caller who takes nothing has a deadline.
@@ -233,10 +288,11 @@ impl AsyncRead for Socket {
         let before = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             Poll::Ready(result) => {
+                self.place.give_back();
                 self.line.wire().see(buf.filled().get(before..).unwrap_or_default());
                 Poll::Ready(result)
             }
-            Poll::Pending => self.poll_patience(cx),
+            Poll::Pending => self.poll_patience(cx, true),
         }
     }
 }

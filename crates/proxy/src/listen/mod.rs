@@ -6,6 +6,7 @@ pub mod descriptors;
 pub mod drain;
 pub mod io;
 pub mod load;
+pub mod parking;
 pub mod wire;
 
 use std::net::{SocketAddr, TcpListener};
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use crate::gateway::Worker;
 use crate::telemetry::metrics::Closed;
 use drain::Drain;
+use parking::Kept;
 
 /// The most header lines that can be configured.
 pub const HEADER_LINES: usize = connection::PARSER_HEADERS;
@@ -39,6 +41,7 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub async fn accept(worker: Arc<Worker>, listener: tokio::net::TcpListener, drain: watch::Receiver<Drain>) {
     let mut stop = drain.clone();
     let mut failures = Failures::default();
+    let kept = Kept::default();
     loop {
         let ending = async {
             // The sender lives as long as the gateway: an error is its end, too.
@@ -49,7 +52,7 @@ pub async fn accept(worker: Arc<Worker>, listener: tokio::net::TcpListener, drai
             () = ending => break,
         };
         match accepted {
-            Ok((stream, peer)) => serve(&worker, stream, peer, &drain),
+            Ok((stream, peer)) => serve(&worker, stream, peer, &kept, &drain),
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
                 worker.metrics.accept_failed();
@@ -60,12 +63,17 @@ pub async fn accept(worker: Arc<Worker>, listener: tokio::net::TcpListener, drai
             }
         }
     }
-    accept_waiting(&worker, listener, &drain);
+    accept_waiting(&worker, listener, &kept, &drain);
 }
 
 /// Accepts who waits in the queue: the system has told them that their connection stands. The system is asked itself, for the
 /// runtime may not have heard of all of them yet.
-fn accept_waiting(worker: &Arc<Worker>, listener: tokio::net::TcpListener, drain: &watch::Receiver<Drain>) {
+fn accept_waiting(
+    worker: &Arc<Worker>,
+    listener: tokio::net::TcpListener,
+    kept: &Kept,
+    drain: &watch::Receiver<Drain>,
+) {
     let Ok(listener) = listener.into_std() else { return };
     for _ in 0..LONGEST_QUEUE {
         let accepted = listener.accept().and_then(|(stream, peer)| {
@@ -73,7 +81,7 @@ fn accept_waiting(worker: &Arc<Worker>, listener: tokio::net::TcpListener, drain
             Ok((TcpStream::from_std(stream)?, peer))
         });
         match accepted {
-            Ok((stream, peer)) => serve(worker, stream, peer, drain),
+            Ok((stream, peer)) => serve(worker, stream, peer, kept, drain),
             Err(error) if is_of_connection(&error) => {}
             // Nobody waits any more, or nobody can be taken in.
             Err(_) => return,
@@ -100,13 +108,21 @@ impl Failures {
     }
 }
 
-fn serve(worker: &Arc<Worker>, stream: TcpStream, peer: SocketAddr, drain: &watch::Receiver<Drain>) {
+fn serve(
+    worker: &Arc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    kept: &Kept,
+    drain: &watch::Receiver<Drain>,
+) {
     let Some(connected) = worker.load.connect(peer.ip()) else {
         tracing::debug!("a connection more than there may be was closed");
         worker.metrics.closed(Closed::Limit);
         return;
     };
-    worker.tasks.spawn(connection::serve(Arc::clone(worker), stream, peer, connected, drain.clone()));
+    let connection =
+        connection::serve(Arc::clone(worker), stream, peer, connected, kept.place(), drain.clone());
+    worker.tasks.spawn(connection);
 }
 
 /// Errors of the connection that was being accepted; the next one is not affected.

@@ -47,6 +47,8 @@ pub struct Wire {
 enum State {
     New,
     Between,
+    /// Between requests, behind an empty line.
+    Blank,
     Head(Vec<u8>),
     Sized(u64),
     Chunked(Chunked),
@@ -74,9 +76,9 @@ impl Wire {
     pub fn see(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let (state, rest) = match std::mem::replace(&mut self.state, State::Lost) {
-                State::New | State::Between => match bytes {
+                State::New | State::Between | State::Blank => match bytes {
                     // Empty lines before a request line are to be ignored (RFC 9112, 2.2).
-                    [b'\r' | b'\n', rest @ ..] => (State::Between, rest),
+                    [b'\r' | b'\n', rest @ ..] => (State::Blank, rest),
                     // Nearly every head comes in one piece, and then nothing is copied.
                     _ => match end_of_head(bytes, 0).and_then(|end| bytes.split_at_checked(end)) {
                         Some((head, rest)) => (self.judge(head), rest),
@@ -113,11 +115,16 @@ impl Wire {
     pub fn phase(&self) -> Phase {
         match self.state {
             State::New => Phase::New,
-            State::Between => Phase::Between,
+            State::Between | State::Blank => Phase::Between,
             State::Head(_) => Phase::Head,
             State::Sized(_) | State::Chunked(_) => Phase::Body,
             State::Lost => Phase::Lost,
         }
+    }
+
+    /// Whether the parser has taken all that came, to the last byte: it holds nothing of a next request.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.state, State::New | State::Between) && self.verdicts.is_empty()
     }
 
     fn in_head<'b>(&mut self, mut head: Vec<u8>, bytes: &'b [u8]) -> (State, &'b [u8]) {
