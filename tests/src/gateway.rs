@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
@@ -76,11 +77,35 @@ pub fn logging_to(log: &Path, first: &str) -> Command {
     shell
 }
 
-/// A folder that nobody else uses; it is not there yet.
+/// A folder that nobody else uses; it is not there yet. It goes with the process of this test.
 fn state_home() -> PathBuf {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("patchgate-tests-state-{}-{number}", std::process::id()))
+    static ALL: LazyLock<Kept> = LazyLock::new(|| {
+        Kept::of(std::env::temp_dir().join(format!("patchgate-tests-state-{}", std::process::id())))
+    });
+    ALL.folder.join(NUMBER.fetch_add(1, Ordering::Relaxed).to_string())
+}
+
+/// A folder that is removed when this process ends, however it ends. A panic in another thread, `exit` and a signal drop
+/// nothing, but the system closes a pipe: a shell waits for that.
+#[derive(Debug)]
+struct Kept {
+    folder: PathBuf,
+    /// Holds the pipe.
+    #[cfg_attr(not(test), expect(dead_code, reason = "held until this process ends"))]
+    shell: Child,
+}
+
+impl Kept {
+    fn of(folder: PathBuf) -> Self {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let mut command = Command::new("sh");
+        // Interrupted at the keyboard, the whole group is, and the folder still has to go.
+        command.args(["-c", "trap '' INT TERM HUP; read -r _; rm -rf -- \"$0\""]).arg(&folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let shell = command.spawn().expect("a shell");
+        Self { folder, shell }
+    }
 }
 
 /// Runs a command of the binary to its end.
@@ -236,5 +261,20 @@ impl Drop for Gateway {
         if let Some(state) = &self.state {
             _ = std::fs::remove_dir_all(state);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_goes_when_nobody_holds_the_pipe() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let mut kept = Kept::of(outer.path().join("kept"));
+        std::fs::create_dir_all(kept.folder.join("0/patchgate/audit")).expect("folders");
+        drop(kept.shell.stdin.take());
+        assert!(kept.shell.wait().expect("it ends").success());
+        assert!(!kept.folder.exists());
     }
 }

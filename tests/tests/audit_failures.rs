@@ -2,14 +2,15 @@
 //! it is refused and nothing is sent; reads go on; the gateway recovers by itself.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use patchgate_journal::Verdict;
 use patchgate_tests::audited::{Scene, assert_refusal, holding, send_held};
 use patchgate_tests::client::{Connection, TOKEN};
-use patchgate_tests::gateway::{Gateway, refused_start};
+use patchgate_tests::gateway::{self, Gateway, refused_start};
 use patchgate_tests::journal::{OnRecord, findings, gateway_on, report, segments};
 use patchgate_tests::mount::Mount;
 use patchgate_tests::process::{limit_files, until};
@@ -35,6 +36,96 @@ fn a_second_gateway_on_the_directory_is_told_who_has_it() {
     assert_eq!(scene.edit(1).status, 200, "the first one goes on");
     scene.end(folder.path());
     assert_eq!(findings(folder.path()), [""; 0]);
+}
+
+/// Only a gateway that starts begins a journal.
+#[test]
+fn a_start_that_fails_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let directory = folder.path().join("state/audit");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("an address").to_string();
+    let rows: [(&[&str], &str); 5] = [
+        (&["--listen", &taken, "--admin", "127.0.0.1:0"], "listen.address"),
+        (&["--listen", "127.0.0.1:0", "--admin", &taken], "admin.address"),
+        (&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", "nowhere"], "upstream"),
+        (&["--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0"], "listen.insecure"),
+        (&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "=="], "--log"),
+    ];
+    for (args, said) in rows {
+        let mut command = gateway::command(&[&["run"], args].concat());
+        command.env("PATCHGATE_AUDIT__DIRECTORY", &directory);
+        let output = refused_start(command);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(said), "{error} does not say '{said}'");
+        assert!(!folder.path().join("state").exists(), "{args:?}");
+    }
+}
+
+/// The kinds of the records, in their order.
+fn kinds(directory: &Path) -> Vec<String> {
+    let mut kinds = Vec::new();
+    for segment in segments(directory) {
+        let text = fs::read_to_string(segment).expect("a segment");
+        for line in text.lines() {
+            let record: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let why = record["why"].as_str().map(|why| format!(" {why}")).unwrap_or_default();
+            kinds.push(format!("{}{why}", record["kind"].as_str().expect("a kind")));
+        }
+    }
+    kinds
+}
+
+#[test]
+fn a_start_that_fails_behind_the_journal_closes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = gateway_on(folder.path(), &Upstream::start());
+    // Nobody can be told that it is ready.
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    let output = command.stdout(full).stderr(Stdio::piped()).output().expect("it runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("the disk is full"), "{error}");
+    assert_eq!(kinds(folder.path()), ["checkpoint start", "checkpoint end"]);
+}
+
+/// What is under way at the end and takes too long is cut off, and that nobody knows its outcome is on record with it.
+#[test]
+fn an_edit_that_the_end_cuts_off_is_unknown_on_record() {
+    for (durability, signals) in [("strict", 1), ("relaxed", 1), ("strict", 2)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (upstream, held, go) = holding();
+        let mut command = gateway_on(folder.path(), &upstream);
+        command.env("PATCHGATE_AUDIT__DURABILITY", durability);
+        command.env("PATCHGATE_TIMEOUTS__DRAIN", if signals == 1 { "100ms" } else { "1h" });
+        let scene = Scene { gateway: Gateway::started_by(command), upstream };
+        assert_eq!(scene.edit(1).status, 200);
+        let mut caller = send_and_leave_unanswered(&scene, &held);
+        scene.gateway.terminate();
+        if signals == 2 {
+            let listen = scene.gateway.listen;
+            until("draining", || TcpStream::connect(listen).is_err());
+            scene.gateway.terminate();
+        }
+        let (status, output) = scene.gateway.wait();
+        assert_eq!(status.code(), Some(2), "{output}");
+        assert!(output.contains("cut off"), "{output}");
+        assert!(caller.receive().is_none(), "nobody knows what to answer");
+        drop(go);
+        let assert_unknown = || {
+            let record = OnRecord::read(folder.path());
+            record.assert_closed(durability);
+            let held =
+                record.edits.values().find(|edit| edit.sent.document == held).expect("it is on record");
+            assert_eq!(held.outcomes, [Verdict::Unknown], "{durability}");
+            assert_eq!(findings(folder.path()), [""; 0]);
+        };
+        assert_unknown();
+        assert_eq!(kinds(folder.path()).last().map(String::as_str), Some("checkpoint end"));
+        Scene::on(folder.path()).gateway.stop();
+        assert_unknown();
+    }
 }
 
 #[test]
@@ -146,28 +237,15 @@ fn an_end_while_nothing_can_be_written_is_an_end() {
 /// Sends the edit whose answer is kept back, and returns once upstream has it. The connection is the caller's to leave.
 fn send_and_leave_unanswered(scene: &Scene, held: &str) -> Connection {
     let (address, length) = (scene.gateway.listen, held.len());
+    let count = scene.upstream.arrived().len();
     let mut caller = Connection::open(address);
     let fields = format!("Authorization: Bearer {TOKEN}\r\nContent-Type: application/json");
     let text = format!(
         "PATCH {INCIDENT} HTTP/1.1\r\nHost: {address}\r\n{fields}\r\nContent-Length: {length}\r\n\r\n"
     );
     caller.send(format!("{text}{held}").as_bytes());
-    scene.upstream.wait_for(1);
+    scene.upstream.wait_for(count + 1);
     caller
-}
-
-#[test]
-fn an_edit_that_outlives_the_drain_is_unknown() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (upstream, held, _go) = holding();
-    let mut command = gateway_on(folder.path(), &upstream);
-    command.env("PATCHGATE_TIMEOUTS__DRAIN", "100ms");
-    let scene = Scene { gateway: Gateway::started_by(command), upstream };
-    let _caller = send_and_leave_unanswered(&scene, &held);
-    let (status, output) = scene.gateway.stop();
-    assert!(!status.success() && output.contains("were cut off"), "{output}");
-    Scene::on(folder.path()).gateway.stop();
-    assert_eq!(only_outcomes(folder.path()), [Verdict::Unknown]);
 }
 
 #[test]

@@ -84,6 +84,8 @@ fn what_is_done_to_a_segment_under_a_running_gateway_is_found() {
         assert!(found.iter().any(|finding| finding.contains(said)), "{what}: {found:#?}");
         let record = OnRecord::read(folder.path());
         let documents: Vec<&str> = record.sent().iter().map(|sent| sent.document.as_str()).collect();
+        let twice = record.strays.iter().filter(|stray| stray.starts_with("a second")).count();
+        assert_eq!(twice, 0, "{what}: {:?}", record.strays);
         for number in 40..44 {
             assert!(documents.contains(&document(0, 0, number).as_str()), "{what}: {number} is lost");
         }

@@ -180,6 +180,17 @@ pub fn open(line: &[u8]) -> Result<Sealed<'_>, Broken> {
     Ok(Sealed { seq, prev, hash, line })
 }
 
+/// How many of the last bytes of a chain [`ends`] needs to see.
+pub(crate) const END: usize = SEAL + 1;
+
+/// Whether bytes end with the seal of the last record of a chain.
+pub(crate) fn ends(bytes: &[u8], head: Head) -> bool {
+    let mut seal = HASH.to_vec();
+    head.hash.write(&mut seal);
+    seal.extend_from_slice(b"\"}\n");
+    bytes.ends_with(&seal)
+}
+
 /// A decimal number as it is written here: no sign, no leading zero.
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();

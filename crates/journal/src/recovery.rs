@@ -203,6 +203,20 @@ fn take_in(known: &mut Known, record: &Sealed<'_>, first: bool) -> Result<(), Pr
     Ok(())
 }
 
+/// Where the records begin that come behind a place in the chain: before the first of them whose hash is right, and if there is
+/// none, at the end. In a segment that somebody has cut they stand before the place where they were written.
+pub(crate) fn behind(segment: impl BufRead, head: Head) -> io::Result<u64> {
+    let mut lines = Lines::new(segment);
+    let mut end = 0;
+    while let Some(line) = lines.next()? {
+        if line.whole && chain::open(line.bytes).is_ok_and(|record| record.seq > head.seq) {
+            return Ok(line.from);
+        }
+        end = line.end();
+    }
+    Ok(end)
+}
+
 /// What the first line of a segment says, if it is a record that begins one.
 pub(crate) fn opening(line: &[u8]) -> Option<Opening> {
     let record = chain::open(line).ok()?;

@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -12,9 +13,11 @@ use jiff::Timestamp;
 use patchgate_journal::query;
 use patchgate_journal::record::Kind;
 use patchgate_journal::record::read::Record;
-use patchgate_journal::simulator::Simulator;
+use patchgate_journal::simulator::{Fault, Simulator};
 use patchgate_journal::verify::{Finding, verify};
-use patchgate_journal::{Checkpoint, Directory, Journal, NotRecorded, Outcome, Retention, Settings, Verdict};
+use patchgate_journal::{
+    Checkpoint, Directory, Durability, Journal, NotRecorded, Outcome, Retention, Settings, Verdict,
+};
 use support::{
     Edit, asked, edits, findings, id, on_record, quick, segments, some_segments, wait, wait_until_writable,
 };
@@ -293,7 +296,78 @@ fn what_is_done_to_a_directory_in_use_is_noticed_and_it_recovers() {
         let found = on_record(&Directory::new(&directory));
         assert_eq!(found.outcomes[&id(10)], [Verdict::Applied], "{what}");
         assert!(found.marks.iter().any(|(kind, _)| *kind == Kind::Recovery), "{what}: {:?}", found.marks);
+        assert!(found.intents.values().all(|count| *count == 1), "{what}: {:?}", found.intents);
     }
+}
+
+/// Whatever is left of the segment in use, what is written anew counts once, and what was written before counts where it still
+/// stands.
+#[test]
+fn a_segment_that_is_changed_under_the_writer_has_no_record_twice() {
+    let mut rows = 0;
+    for durability in [Durability::Strict, Durability::Relaxed] {
+        let settings = Settings { durability, segment_bytes: 1 << 20, ..quick() };
+        let whole = Simulator::new();
+        let (journal, _) = Journal::open_on(Box::new(whole.clone()), settings.clone()).unwrap();
+        edits(&journal, 0..4);
+        wait(journal.checkpoint()).unwrap();
+        let name = segments(&whole).pop().unwrap();
+        let bytes = whole.bytes(&name).unwrap();
+        let line_ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+        let cuts: BTreeSet<usize> = line_ends.chain((0..bytes.len()).step_by(101)).collect();
+        let longer = |bytes: &mut Vec<u8>| {
+            let at = bytes.windows(6).position(|text| text == b"closed").unwrap();
+            bytes.splice(at..at + 6, *b"closed by somebody else");
+        };
+        let mut changes: Vec<(String, Change<'_>)> = cuts
+            .iter()
+            .map(|cut| {
+                let change = |disk: &Simulator| disk.tamper(&name, |bytes| bytes.truncate(*cut));
+                (format!("cut at {cut}"), Box::new(change) as Change<'_>)
+            })
+            .collect();
+        changes.push(("edited, and longer".to_owned(), Box::new(|disk| disk.tamper(&name, longer))));
+        changes.push((
+            "appended to itself".to_owned(),
+            Box::new(|disk| disk.tamper(&name, |bytes| bytes.extend(bytes.clone()))),
+        ));
+        changes.push(("removed".to_owned(), Box::new(|disk| disk.lose(&name))));
+        journal.close();
+        // With and without an error of the disk on top: of the append, and of the sync.
+        let faults = [None, Some(1), Some(2)];
+        for ((what, change), fault) in changes.iter().flat_map(|change| faults.map(|fault| (change, fault))) {
+            let what = format!("{durability:?}, {what}, fault at {fault:?}");
+            let disk = Simulator::new();
+            let (journal, _) = Journal::open_on(Box::new(disk.clone()), settings.clone()).unwrap();
+            edits(&journal, 0..4);
+            wait(journal.checkpoint()).unwrap();
+            change(&disk);
+            let left = on_record(&disk.copy());
+            if let Some(n) = fault {
+                disk.fail_at(n, Fault::Once);
+            }
+            edits(&journal, 10..14);
+            edits(&journal, 20..21);
+            journal.close();
+            let found = on_record(&disk);
+            let once = |counts: &usize| *counts == 1;
+            assert!(found.intents.values().all(once), "{what}: {:?}", found.intents);
+            assert!(
+                found.outcomes.values().all(|outcomes| outcomes.len() == 1),
+                "{what}: {:?}",
+                found.outcomes
+            );
+            for number in (10..14).chain(20..21) {
+                assert_eq!(found.outcomes[&id(number)], [Verdict::Applied], "{what}: {number}");
+                assert!(found.intents.contains_key(&id(number)), "{what}: {number}");
+            }
+            for id in left.intents.keys() {
+                assert!(found.intents.contains_key(id), "{what}: the intent {id}, which is still there");
+            }
+            rows += 1;
+        }
+    }
+    println!("{rows} changes");
 }
 
 #[test]

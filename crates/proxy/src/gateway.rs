@@ -2,14 +2,14 @@
 //!
 //! | task | started by | ends | on panic |
 //! |---|---|---|---|
-//! | worker thread, one per core: accepts, serves | [`start`] | when drained, or with the process | the process ends, status 2: a gateway that half works hides it |
+//! | worker thread, one per core: accepts, serves | [`start`] | when drained or cut off | the process ends, status 2: a gateway that half works hides it |
 //! | connection of a caller | worker | with the connection, or drained | the connection closes |
 //! | request | connection | with its answer: an edit's whoever waits, a read's at the caller's reset | the connection closes without an answer |
 //! | connection to Graph | upstream client | with the connection | its exchange ends without an answer |
 //! | journal, a thread: writes the audit record | [`run`](crate::cli) | when the workers have ended | edits are refused, `/readyz` fails |
 //! | admin | [`run`](crate::cli) | with the process | the process ends |
 //! | reload, a thread: reads the configuration again | [`run`](crate::cli) | with the process | the last rules stay; SIGHUP is not heard any more |
-//! | embedded Graph, a thread | [`start`] | with the process | edits get `UpstreamUnreachable` |
+//! | embedded Graph, a thread | [`prepare`] | with the process | edits get `UpstreamUnreachable` |
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,11 +22,12 @@ use arc_swap::ArcSwap;
 use http::Response;
 use patchgate_emulator::Emulator;
 use patchgate_journal::Journal;
+use rustls::ClientConfig;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::config::LogRequests;
+use crate::config::{Config, LogRequests};
 use crate::listen;
 use crate::listen::drain::Drain;
 use crate::listen::io::Patience;
@@ -83,6 +84,8 @@ pub struct Gateway {
     /// The rules.
     pub rules: Arc<ArcSwap<Ruleset>>,
     drain: watch::Sender<Drain>,
+    cut_off: watch::Sender<bool>,
+    /// Those that have not ended, or not told so yet.
     workers: usize,
     drained: mpsc::UnboundedReceiver<()>,
 }
@@ -113,29 +116,47 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
-/// Binds and starts everything; callers are accepted when this returns.
-pub fn start(
-    plan: Plan,
-    journal: &Journal,
-    traces: &Traces,
-    instruments: &Instruments,
-) -> Result<Gateway, StartError> {
+/// All that a start can fail on because of the machine, found out before anything is written.
+#[derive(Debug)]
+pub struct Prepared {
+    config: Config,
+    rules: Arc<ArcSwap<Ruleset>>,
+    tls: Option<Arc<ClientConfig>>,
+    listener: TcpListener,
+    address: SocketAddr,
+    embedded: bool,
+    origin: Arc<Origin>,
+}
+
+/// Binds the address, and starts the embedded Graph if that is the upstream. Callers who come now wait.
+pub fn prepare(plan: Plan) -> Result<Prepared, StartError> {
     let Plan { loaded, rules, origin: planned, tls } = plan;
-    let config = &loaded.config;
-    let rules = Arc::new(ArcSwap::from_pointee(rules));
+    let config = loaded.config;
     let tls = match &planned {
         Some(origin) if origin.tls().is_some() && tls.is_none() => Some(roots::client_config(None)?),
         _ => tls,
     };
-    let address = config.listen.address;
-    let listener = bind(address, "--listen (listen.address)")?;
+    let listener = bind(config.listen.address, "--listen (listen.address)")?;
     let address = listener.local_addr()?;
     let embedded = planned.is_none();
     let origin = Arc::new(match planned {
         Some(origin) => origin,
         None => embedded_graph()?,
     });
+    let rules = Arc::new(ArcSwap::from_pointee(rules));
+    Ok(Prepared { config, rules, tls, listener, address, embedded, origin })
+}
+
+/// Starts the workers; callers are accepted when this returns.
+pub fn start(
+    prepared: Prepared,
+    journal: &Journal,
+    traces: &Traces,
+    instruments: &Instruments,
+) -> Result<Gateway, StartError> {
+    let Prepared { config, rules, tls, listener, address, embedded, origin } = prepared;
     let (drain, draining) = watch::channel(Drain::Serving);
+    let (cut_off, cut) = watch::channel(false);
     let deadlines = Deadlines {
         connect: config.timeouts.connect.0,
         handshake: config.timeouts.handshake.0,
@@ -177,16 +198,16 @@ pub fn start(
             requests: Workplace::new(tasks.clone()),
             tasks,
         };
-        work(number, worker, listener.try_clone()?, draining.clone(), ended.clone())?;
+        work(number, worker, listener.try_clone()?, (draining.clone(), cut.clone()), ended.clone())?;
     }
     instruments.watch(&load, clients, Arc::clone(&rules));
-    Ok(Gateway { address, upstream: origin, embedded, rules, drain, workers: count, drained })
+    Ok(Gateway { address, upstream: origin, embedded, rules, drain, cut_off, workers: count, drained })
 }
 
 impl Gateway {
     /// Resolves if a worker ends though nobody told it to.
     pub async fn broken(&mut self) {
-        _ = self.drained.recv().await;
+        self.ended().await;
     }
 
     /// From now on each answer closes its connection.
@@ -197,9 +218,24 @@ impl Gateway {
     /// Stops accepting, and resolves when all that was under way has ended.
     pub async fn end(&mut self) {
         self.drain.send_replace(Drain::Ending);
-        for _ in 0..self.workers {
-            _ = self.drained.recv().await;
+        while self.workers > 0 {
+            self.ended().await;
         }
+    }
+
+    /// Drops all that is under way, and resolves when that has happened: an edit that was sent has left the outcome behind that
+    /// nobody knows its answer.
+    pub async fn cut_off(&mut self) {
+        self.cut_off.send_replace(true);
+        while self.workers > 0 {
+            self.ended().await;
+        }
+    }
+
+    /// Resolves when one more worker has ended.
+    async fn ended(&mut self) {
+        _ = self.drained.recv().await;
+        self.workers = self.workers.saturating_sub(1);
     }
 }
 
@@ -223,7 +259,7 @@ fn work(
     number: usize,
     worker: Worker,
     listener: TcpListener,
-    draining: watch::Receiver<Drain>,
+    (draining, mut cut): (watch::Receiver<Drain>, watch::Receiver<bool>),
     ended: mpsc::UnboundedSender<()>,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -235,13 +271,20 @@ fn work(
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         let worker = Arc::new(worker);
         runtime.block_on(async {
-            listen::accept(Arc::clone(&worker), listener, draining).await;
-            worker.tasks.close();
-            worker.tasks.wait().await;
+            let serving = async {
+                listen::accept(Arc::clone(&worker), listener, draining).await;
+                worker.tasks.close();
+                worker.tasks.wait().await;
+            };
+            tokio::select! {
+                () = serving => {}
+                // The sender lives as long as the gateway.
+                _ = cut.wait_for(|cut| *cut) => {}
+            }
         });
-        drop(ended);
-        // Name lookups that hang must not hold up the end.
+        // Drops the tasks; name lookups that hang must not hold up the end.
         runtime.shutdown_background();
+        drop(ended);
     })?;
     Ok(())
 }

@@ -1,13 +1,15 @@
 //! When the storage fails: what is kept, who is told, and how it goes on.
 
-use std::io;
+use std::io::{self, BufReader, Read as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Source, Trouble, Writer, answer};
+use crate::chain::{self, Head};
 use crate::health::{Health, NotRecorded, OutcomeHeld};
 use crate::queue::{Batch, Counted, Entry, What};
 use crate::record::Abandoned;
+use crate::recovery;
 use crate::segment::RESERVE;
 use crate::storage::is_full;
 
@@ -24,12 +26,15 @@ impl Writer {
         Counted::add(&self.shared.counted.failures, 1);
         if let Some(segment) = self.segment.take() {
             let (durable, head) = segment.durable;
+            let name = segment.name.to_string();
+            let changed = self.changed(&name, durable, head);
             self.head = head;
-            self.news.abandoned.push(Abandoned { segment: segment.name.number, from: durable });
+            let from = changed.unwrap_or(durable);
+            self.news.abandoned.push(Abandoned { segment: segment.name.number, from });
             // Not a second try: what may stand there does not count, and the next segment says so. What somebody else has
             // done to the file is left as it is.
-            if matches!(trouble, Trouble::Io(_)) {
-                _ = self.storage.truncate(&segment.name.to_string(), durable);
+            if matches!(trouble, Trouble::Io(_)) && changed.is_none() {
+                _ = self.storage.truncate(&name, durable);
             }
         }
         self.rescue = false;
@@ -43,6 +48,19 @@ impl Writer {
         }
         let (Trouble::Io(error) | Trouble::Meddled(error)) = trouble;
         self.rescue(error);
+    }
+
+    /// Where what is to be written anew begins in a segment, if somebody has changed what stands before: then it is not where it
+    /// was written, and must not count twice, nor may what still stands there be given up.
+    fn changed(&self, name: &str, durable: u64, head: Head) -> Option<u64> {
+        let end = chain::END as u64;
+        let mut seal = Vec::new();
+        // A file that is gone, or can't be read, may come back as it was.
+        self.storage.read(name, durable.saturating_sub(end)).ok()?.take(end).read_to_end(&mut seal).ok()?;
+        if chain::ends(&seal, head) {
+            return None;
+        }
+        recovery::behind(BufReader::new(self.storage.read(name, 0).ok()?), head).ok()
     }
 
     /// Goes on elsewhere after a failure, if that is possible. Nobody who waits notices then.
@@ -111,8 +129,11 @@ impl Writer {
     fn give_back(&self) -> bool {
         let idle = self.open.is_empty() && self.pending.is_empty();
         let segment = self.segment.as_ref().filter(|segment| idle && segment.length == segment.durable.0);
-        segment
-            .is_some_and(|segment| self.storage.truncate(&segment.name.to_string(), segment.length).is_ok())
+        segment.is_some_and(|segment| {
+            // One that somebody has cut would get zeros in the place of what is missing.
+            segment.file.check(segment.length).is_ok()
+                && self.storage.truncate(&segment.name.to_string(), segment.length).is_ok()
+        })
     }
 
     pub(super) fn unwritable(&self, error: &io::Error) {

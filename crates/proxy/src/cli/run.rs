@@ -1,7 +1,7 @@
 //! `patchgate run`: the gateway, from its start to its end.
 
 use std::io::{self, IsTerminal};
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use patchgate_model::Generation;
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::configured::{ConfigFile, Overrides};
 use super::signals::{Heard, Signals};
@@ -39,6 +40,9 @@ file that it names: guards, routes, listen.public_url and the limits of a reques
 once; the log says which other keys count from the next start on.
 
 Exit status: 0 ended as it was told to, 2 could not start, or requests were cut off.";
+
+/// How long the workers may take to drop what is under way.
+const CUT_OFF: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -85,32 +89,29 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     };
     let instruments = telemetry.instruments();
     instruments.watch_log(log.lost());
-    let (journal, directory) = audit::open(&config, &instruments)?;
-    let banner = banner::Banner::of(&plan, &directory);
-    let gateway = gateway::start(plan, &journal, &telemetry.traces(), &instruments)?;
-    let target = Target::new(Arc::clone(&gateway.rules), config.clone(), instruments);
-    let health = Arc::new(Health::new(Arc::clone(&target.reloads), journal.clone()));
-    let reload = reloader.start(target)?;
-
-    banner.say(&gateway, admin_address);
-    if !io::stdout().is_terminal() {
-        let line = ReadyLine {
-            ready: true,
-            listen: format!("http://{}", gateway.address),
-            admin: format!("http://{admin_address}"),
-            upstream: gateway.upstream.base(),
-        };
-        print(&format!("{}\n", serde_json::to_string(&line)?))?;
-    }
-    service::tell(State::Ready);
-    look_up(gateway.upstream.host().to_owned(), gateway.upstream.port());
-    let around = Around { admin, health, scrape: telemetry.scrape(), reload };
-    let ended = runtime.block_on(serve(&config.timeouts, gateway, around, signals))?;
+    let banner = banner::Banner::of(&plan, &audit::directory(&config)?);
+    // Before the journal, so that a start that fails leaves nothing on the disk.
+    let prepared = gateway::prepare(plan)?;
+    let (journal, _) = audit::open(&config, &instruments)?;
+    let start = || -> Result<_, Failed> {
+        let gateway = gateway::start(prepared, &journal, &telemetry.traces(), &instruments)?;
+        let target = Target::new(Arc::clone(&gateway.rules), config.clone(), instruments);
+        let health = Arc::new(Health::new(Arc::clone(&target.reloads), journal.clone()));
+        Ok((gateway, Around { admin, health, scrape: telemetry.scrape(), reload: reloader.start(target)? }))
+    };
+    let ended = start().and_then(|(mut gateway, around)| {
+        let ended = announce(&banner, &gateway, admin_address)
+            .and_then(|()| Ok(runtime.block_on(serve(&config.timeouts, &mut gateway, around, signals))?));
+        // What still is under way leaves its outcome behind. A worker that hangs must not hold up the end.
+        _ = runtime.block_on(async { timeout(CUT_OFF, gateway.cut_off()).await });
+        ended
+    });
+    // However it came to its end: what is queued is to be on record.
     runtime.block_on(audit::close(journal));
     // A disk that hangs must not hold up the end.
     runtime.shutdown_background();
     telemetry.shutdown();
-    match ended {
+    match ended? {
         Ended::Drained => Ok(Outcome::Done),
         Ended::Late => Err(Failed(format!(
             "requests were still under way after {:?} (timeouts.drain), and were cut off",
@@ -123,6 +124,23 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
             Err(Failed("a second signal: requests that were under way were cut off".to_owned()))
         }
     }
+}
+
+/// Says to people and programs that requests are accepted.
+fn announce(banner: &banner::Banner, gateway: &Gateway, admin: SocketAddr) -> Result<(), Failed> {
+    banner.say(gateway, admin);
+    if !io::stdout().is_terminal() {
+        let line = ReadyLine {
+            ready: true,
+            listen: format!("http://{}", gateway.address),
+            admin: format!("http://{admin}"),
+            upstream: gateway.upstream.base(),
+        };
+        print(&format!("{}\n", serde_json::to_string(&line)?))?;
+    }
+    service::tell(State::Ready);
+    look_up(gateway.upstream.host().to_owned(), gateway.upstream.port());
+    Ok(())
 }
 
 /// Looks the upstream's name up, beside all else: one that is not found is said now, not only with the first request. It may
@@ -164,7 +182,7 @@ enum Ended {
 /// its connection; then what is under way may finish. A second signal ends it at once.
 async fn serve(
     timeouts: &Timeouts,
-    mut gateway: Gateway,
+    gateway: &mut Gateway,
     around: Around,
     mut signals: Signals,
 ) -> io::Result<Ended> {
@@ -192,7 +210,7 @@ async fn serve(
         gateway.end().await;
     };
     Ok(tokio::select! {
-        result = tokio::time::timeout(deadline, drained) => result.map_or(Ended::Late, |()| Ended::Drained),
+        result = timeout(deadline, drained) => result.map_or(Ended::Late, |()| Ended::Drained),
         () = signals.end() => Ended::Hurried,
     })
 }
