@@ -26,19 +26,26 @@ use crate::telemetry::traces::{Entrance, Trace};
 use crate::upstream::Answer;
 use crate::{audit, body, caller, respond};
 
+/// Where requests come in.
+#[derive(Debug)]
+pub struct Connection {
+    /// Who answers them.
+    pub worker: Arc<Worker>,
+    /// What the socket and the requests on it know of each other.
+    pub line: Arc<Line>,
+    /// Both ends' addresses.
+    pub entrance: Entrance,
+}
+
 /// Answers one request, whatever it is. To be run in a task of its own: an edit is sent, its answer awaited and told of, even
 /// if the caller is gone.
-pub async fn handle(
-    worker: Arc<Worker>,
-    line: Arc<Line>,
-    entrance: Entrance,
-    request: Request<Incoming>,
-) -> Response<Reply> {
+pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> Response<Reply> {
+    let Connection { worker, line, entrance } = &*connection;
     let begun = Instant::now();
     let framed = line.begin();
     let counted = line.peer().begin();
     let placed = if counted.is_some() { Ok(()) } else { Err(Refusal::Overloaded) };
-    let under_way = UnderWay::new(Arc::clone(&line), counted);
+    let under_way = UnderWay::new(Arc::clone(line), counted);
     let rules = worker.rules.load_full();
     let (head, incoming) = taken_apart(request);
     let trace = worker.traces.begin(&head);
@@ -53,7 +60,7 @@ pub async fn handle(
     };
 
     let result = match framed.map_err(Refusal::Framing).and(placed) {
-        Ok(()) => way(&worker, &line, &rules, &head, incoming, &trace, &mut told).await,
+        Ok(()) => way(worker, line, &rules, &head, incoming, &trace, &mut told).await,
         Err(refusal) => Err(refusal),
     };
 
@@ -83,7 +90,7 @@ pub async fn handle(
         audit::refuse(&worker.journal, &told, &trace, refusal);
     }
     events::answered(worker.log_requests, &worker.metrics, &answered);
-    trace.end(&head, &entrance, &told, response.status(), refusal.as_ref());
+    trace.end(&head, entrance, &told, response.status(), refusal.as_ref());
     response.map(|body| Reply::new(body, under_way))
 }
 

@@ -24,7 +24,7 @@ use super::parking::Place;
 use super::wire::Phase;
 use crate::gateway::Worker;
 use crate::outlive::{Outliving, Panicked};
-use crate::pipeline;
+use crate::pipeline::{self, Connection};
 use crate::reply::Reply;
 use crate::telemetry::metrics::ParserRefusal;
 use crate::telemetry::traces::Entrance;
@@ -125,16 +125,15 @@ fn requests(
     drain: &watch::Receiver<Drain>,
 ) -> impl Service<Request<Incoming>, Response = Response<Reply>, Error = Panicked, Future: Send> + Send + use<>
 {
-    let (worker, line, entrance, drain) =
-        (Arc::clone(worker), Arc::clone(line), entrance.clone(), drain.clone());
+    let (worker, line) = (Arc::clone(worker), Arc::clone(line));
+    let (place, drain) = (Arc::clone(&worker.requests), Arc::new(drain.clone()));
+    let connection = Arc::new(Connection { worker, line, entrance: entrance.clone() });
     service_fn(move |request| {
-        let (worker, line, entrance) = (Arc::clone(&worker), Arc::clone(&line), entrance.clone());
-        let drain = drain.clone();
-        let place = Arc::clone(&worker.requests);
+        // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no answer,
+        // and its connection closes without one.
+        let answered = Outliving::new(pipeline::handle(Arc::clone(&connection), request), &place);
+        let drain = Arc::clone(&drain);
         async move {
-            // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no
-            // answer, and its connection closes without one.
-            let answered = Outliving::new(pipeline::handle(worker, line, entrance, request), &place);
             let mut response = answered.await?;
             // The end may have come while it was under way.
             if *drain.borrow() != Drain::Serving {
