@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use patchgate_model::RequestId;
-use tokio::sync::oneshot;
 
+use crate::answers::Waiting;
 use crate::health::{NotRecorded, OutcomeHeld};
 use crate::queue::Shared;
 use crate::record::{Outcome, Verdict, body};
@@ -118,7 +118,7 @@ impl RecordedOutcome {
 #[must_use = "the outcome is on record only when this says so"]
 pub struct Closing {
     /// Nothing to wait for, where it counts as recorded once it is queued.
-    answer: Option<oneshot::Receiver<Result<(), OutcomeHeld>>>,
+    answer: Option<Waiting<OutcomeHeld>>,
     recorded: RecordedOutcome,
 }
 
@@ -129,8 +129,8 @@ impl Future for Closing {
         let recorded = self.recorded;
         let Some(answer) = &mut self.answer else { return Poll::Ready(Ok(recorded)) };
         Pin::new(answer).poll(cx).map(|answer| match answer {
-            Ok(answer) => answer.map(|()| recorded),
-            Err(_) => Err(OutcomeHeld("the audit record is closed".into())),
+            Some(answer) => answer.map(|()| recorded),
+            None => Err(OutcomeHeld("the audit record is closed".into())),
         })
     }
 }
@@ -165,7 +165,7 @@ impl Ticket {
         why
     }
 
-    fn tell(&self, outcome: &Outcome<'_>) -> Option<oneshot::Receiver<Result<(), OutcomeHeld>>> {
+    fn tell(&self, outcome: &Outcome<'_>) -> Option<Waiting<OutcomeHeld>> {
         let trace_id = self.trace_id.as_ref().and_then(|id| std::str::from_utf8(id).ok());
         let (now, id) = ((self.shared.settings.clock)(), self.request_id);
         crate::with_line(|line| {

@@ -1,7 +1,5 @@
 //! Canonical JSON, written straight into a line's buffer.
 
-use std::io::Write as _;
-
 /// Writes the members of an object, in the order of the calls.
 pub(crate) struct Members<'a> {
     line: &'a mut Vec<u8>,
@@ -38,7 +36,8 @@ impl<'a> Members<'a> {
     /// as a string instead: a line break in it must not begin a line of its own.
     pub(crate) fn raw(&mut self, name: &str, json: &[u8]) -> &mut Self {
         self.name(name);
-        if json.is_empty() || json.iter().any(|byte| *byte < 0x20) {
+        // The least byte: the compiler compares many at once.
+        if json.iter().min().is_none_or(|least| *least < 0x20) {
             string(self.line, &String::from_utf8_lossy(json));
         } else {
             self.line.extend_from_slice(json);
@@ -98,11 +97,67 @@ impl<'a> Members<'a> {
 }
 
 fn string(line: &mut Vec<u8>, value: &str) {
-    // Writing a string to a vector does not fail.
-    _ = serde_json::to_writer(line, value);
+    // Most have nothing to escape.
+    let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if value.bytes().any(escaped) {
+        // Writing a string to a vector does not fail.
+        _ = serde_json::to_writer(line, value);
+    } else {
+        line.push(b'"');
+        line.extend_from_slice(value.as_bytes());
+        line.push(b'"');
+    }
 }
 
 pub(crate) fn number(line: &mut Vec<u8>, value: u64) {
-    // Writing to a vector does not fail.
-    _ = write!(line, "{value}");
+    let length = value.checked_ilog10().map_or(1, |zeros| zeros as usize + 1);
+    let mut digits = [0; 20];
+    let digits = digits.get_mut(..length).unwrap_or_default();
+    fill(digits, value);
+    line.extend_from_slice(digits);
+}
+
+/// Writes the last `N` digits of a number.
+pub(crate) fn digits<const N: usize>(line: &mut Vec<u8>, value: u64) {
+    let mut digits = [0; N];
+    fill(&mut digits, value);
+    line.extend_from_slice(&digits);
+}
+
+fn fill(digits: &mut [u8], mut value: u64) {
+    for digit in digits.iter_mut().rev() {
+        // A remainder of ten fits.
+        *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        value /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut line = Vec::new();
+        write(&mut line);
+        String::from_utf8(line).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn strings_and_numbers_are_written_as_serde_json_does(
+            text in any::<String>(),
+            plain in "[ -~]{0,40}",
+            value in any::<u64>(),
+            small in 0u64..1000,
+        ) {
+            for text in [text, plain] {
+                prop_assert_eq!(written(|line| string(line, &text)), serde_json::to_string(&text).unwrap());
+            }
+            for value in [value, small, 0, u64::MAX] {
+                prop_assert_eq!(written(|line| number(line, value)), value.to_string());
+            }
+        }
+    }
 }

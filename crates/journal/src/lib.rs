@@ -49,6 +49,7 @@
 //! [`checkpoint`](mod@checkpoint) makes that visible for all that came before it; so does it for records taken away at the end, which the chain
 //! alone can't show.
 
+mod answers;
 pub mod chain;
 pub mod checkpoint;
 mod disk;

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use patchgate_model::RequestId;
 use tokio::sync::{oneshot, watch};
 
+use crate::answers::{self, Waiter, Waiting};
 use crate::chain::Head;
 use crate::flood::Flood;
 use crate::health::{Counters, Health, NotRecorded, OutcomeHeld};
@@ -37,9 +38,9 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) enum What {
     /// An intent; whoever waits forwards the edit once this is answered.
-    Intent(RequestId, Option<oneshot::Sender<Result<(), NotRecorded>>>),
+    Intent(RequestId, Option<Waiter<NotRecorded>>),
     /// An outcome; whoever waits answers the caller then.
-    Outcome(RequestId, Option<oneshot::Sender<Result<(), OutcomeHeld>>>),
+    Outcome(RequestId, Option<Waiter<OutcomeHeld>>),
     /// A refusal.
     Refusal,
     /// The journal's own; whoever waits is told the end of the chain.
@@ -108,8 +109,8 @@ pub(crate) struct Shared {
 struct State {
     queue: Batch,
     orders: Vec<Order>,
-    /// The writer waits to be woken.
-    sleeping: bool,
+    /// The writer waits to be woken once so many records wait, or for something else.
+    sleeping: Option<usize>,
     /// Why intents are refused, while they are.
     unwritable: Option<Arc<str>>,
     /// Intents without an outcome on record.
@@ -129,6 +130,13 @@ pub(crate) struct Counted {
     pub(crate) failures: AtomicU64,
     pub(crate) refused_intents: AtomicU64,
     pub(crate) aggregated: AtomicU64,
+}
+
+impl State {
+    /// There is something to do besides writing records.
+    fn cannot_wait(&self) -> bool {
+        self.stop || !self.orders.is_empty()
+    }
 }
 
 impl Counted {
@@ -164,9 +172,13 @@ impl Shared {
     }
 
     fn wake(&self, mut state: MutexGuard<'_, State>) {
-        let sleeping = std::mem::take(&mut state.sleeping);
+        let enough = |wanted| state.queue.entries.len() >= wanted || state.cannot_wait();
+        let wakes = state.sleeping.is_some_and(enough);
+        if wakes {
+            state.sleeping = None;
+        }
         drop(state);
-        if sleeping {
+        if wakes {
             self.wake.notify_one();
         }
     }
@@ -176,7 +188,7 @@ impl Shared {
         &self,
         id: RequestId,
         body: &[u8],
-    ) -> Result<Option<oneshot::Receiver<Result<(), NotRecorded>>>, NotRecorded> {
+    ) -> Result<Option<Waiting<NotRecorded>>, NotRecorded> {
         let mut state = self.state();
         let refused = if state.stop || state.ended {
             Some(NotRecorded::Closed)
@@ -194,7 +206,7 @@ impl Shared {
             Counted::add(&self.counted.refused_intents, 1);
             return Err(refused);
         }
-        let (waiter, answer) = self.channel(false);
+        let (waiter, answer) = self.wait(false);
         state.open += 1;
         state.queue.push(What::Intent(id, waiter), body);
         self.wake(state);
@@ -202,13 +214,9 @@ impl Shared {
     }
 
     /// Queues an outcome. There is always room: no more than there are open intents.
-    pub(crate) fn outcome(
-        &self,
-        id: RequestId,
-        body: &[u8],
-    ) -> Option<oneshot::Receiver<Result<(), OutcomeHeld>>> {
+    pub(crate) fn outcome(&self, id: RequestId, body: &[u8]) -> Option<Waiting<OutcomeHeld>> {
         let mut state = self.state();
-        let (waiter, answer) = self.channel(state.unwritable.is_some() || state.ended);
+        let (waiter, answer) = self.wait(state.unwritable.is_some() || state.ended);
         // Once the thread is gone nobody answers; the waiter is dropped, which says so.
         if !state.ended {
             state.queue.push(What::Outcome(id, waiter), body);
@@ -218,9 +226,9 @@ impl Shared {
     }
 
     /// A way to answer, where an answer is to be waited for.
-    fn channel<T>(&self, always: bool) -> (Option<oneshot::Sender<T>>, Option<oneshot::Receiver<T>>) {
+    fn wait<E>(&self, always: bool) -> (Option<Waiter<E>>, Option<Waiting<E>>) {
         if always || self.settings.durability == Durability::Strict {
-            let (waiter, answer) = oneshot::channel();
+            let (waiter, answer) = answers::wait();
             (Some(waiter), Some(answer))
         } else {
             (None, None)
@@ -262,23 +270,43 @@ impl Shared {
     }
 
     /// Waits until there is something to do, or until a time, and puts what is queued in the place of `batch`, which is
-    /// empty.
-    pub(crate) fn take(&self, batch: &mut Batch, until: Option<Instant>) -> Taken {
+    /// empty. `company` is told how many records are there at first, and says how many to wait for, and how long.
+    pub(crate) fn take(
+        &self,
+        batch: &mut Batch,
+        until: Option<Instant>,
+        company: impl FnOnce(usize) -> (usize, Duration),
+    ) -> Taken {
         let mut state = self.state();
-        while state.queue.is_empty() && state.orders.is_empty() && !state.stop {
+        let (wanted, within) = company(state.queue.entries.len());
+        state = self.sleep(state, 1, until);
+        if state.queue.entries.len() < wanted && !state.queue.is_empty() && !state.cannot_wait() {
+            state = self.sleep(state, wanted, Some(Instant::now() + within));
+        }
+        std::mem::swap(&mut state.queue, batch);
+        Taken { orders: std::mem::take(&mut state.orders), stop: state.stop }
+    }
+
+    /// Sleeps until so many records wait, or what can't wait, or until a time.
+    fn sleep<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        wanted: usize,
+        until: Option<Instant>,
+    ) -> MutexGuard<'s, State> {
+        while state.queue.entries.len() < wanted && !state.cannot_wait() {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 break;
             }
-            state.sleeping = true;
+            state.sleeping = Some(wanted);
             state = match left {
                 None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) => self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
-        state.sleeping = false;
-        std::mem::swap(&mut state.queue, batch);
-        Taken { orders: std::mem::take(&mut state.orders), stop: state.stop }
+        state.sleeping = None;
+        state
     }
 
     /// Says that an intent has its outcome on record, or was not recorded.

@@ -1,23 +1,52 @@
 //! The members of a record in between the chain's own, written straight into a buffer.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::StdFmtWrite;
+use jiff::fmt::StdIoWrite;
 use jiff::fmt::temporal::DateTimePrinter;
 use patchgate_model::{Recordable, Resource};
 
 use super::{Asked, Flooded, Mark, Outcome, Refused, Subject, Who};
 use crate::fields::FieldRules;
-use crate::json::Members;
+use crate::json::{self, Members};
 
 /// Writes RFC 3339 in UTC with six decimals, so that all times are of one length and sort as text.
 fn time(line: &mut Vec<u8>, now: Timestamp) {
+    /// The length of `2026-11-24T08:00:00`.
+    const SECOND: usize = 19;
+    thread_local! {
+        /// The last second that was written, and its text.
+        static LAST: Cell<(i64, [u8; SECOND])> = const { Cell::new((i64::MIN, [0; SECOND])) };
+    }
+    line.extend_from_slice(b"\"time\":\"");
+    let from = line.len();
+    // What is negative lies before 1970, where seconds count the other way.
+    let part = u64::try_from(now.as_second()).and_then(|_| u64::try_from(now.subsec_nanosecond()));
+    match (part, LAST.get()) {
+        (Ok(nanoseconds), (second, text)) if second == now.as_second() => {
+            line.extend_from_slice(&text);
+            line.push(b'.');
+            json::digits::<6>(line, nanoseconds / 1000);
+            line.push(b'Z');
+        }
+        (part, _) => {
+            print(line, now);
+            let text = line.get(from..from + SECOND).and_then(|text| text.try_into().ok());
+            if let (Ok(_), Some(text)) = (part, text) {
+                LAST.set((now.as_second(), text));
+            }
+        }
+    }
+    line.push(b'"');
+}
+
+/// The same, for a second that was not written before.
+fn print(line: &mut Vec<u8>, now: Timestamp) {
     const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
-    let mut text = String::with_capacity(32);
-    // Writing to a string does not fail.
-    _ = PRINTER.print_timestamp(&now, StdFmtWrite(&mut text));
-    Members::new(line).text("time", &text);
+    // Writing to a vector does not fail.
+    _ = PRINTER.print_timestamp(&now, StdIoWrite(line));
 }
 
 /// Begins a body; further members follow a comma.
@@ -272,6 +301,28 @@ mod tests {
             prop_assert_eq!(record.result, Some(verdict));
             let kept = record.upstream_request_id.unwrap();
             prop_assert!(id.starts_with(&*kept) && (kept.len() > 124 || *kept == *id));
+        }
+    }
+
+    #[test]
+    fn times_are_of_one_length_and_sort_as_text() {
+        let mut before = String::new();
+        for (second, nanoseconds, text) in [
+            (-1, 999_999_999, "1970-01-01T00:00:00.000000Z"),
+            (0, 0, "1970-01-01T00:00:00.000000Z"),
+            (0, 1_000, "1970-01-01T00:00:00.000001Z"),
+            (1_795_507_200, 123_456_789, "2026-11-24T08:00:00.123456Z"),
+            (1_795_507_200, 999_999_999, "2026-11-24T08:00:00.999999Z"),
+            (1_795_507_201, 0, "2026-11-24T08:00:01.000000Z"),
+        ] {
+            let mut line = Vec::new();
+            time(&mut line, Timestamp::new(second, nanoseconds).unwrap());
+            let written = String::from_utf8(line).unwrap();
+            if second >= 0 {
+                assert_eq!(written, format!("\"time\":\"{text}\""));
+            }
+            assert!(before <= written, "{before} {written}");
+            before = written;
         }
     }
 

@@ -186,7 +186,7 @@ impl Writer {
         let refusal = || NotRecorded::Unwritable(Arc::clone(&reason));
         for (entry, body) in batch.each() {
             match std::mem::replace(&mut entry.what, What::Refusal) {
-                What::Intent(_, Some(waiter)) => answer(Some(waiter), Err(refusal())),
+                What::Intent(_, Some(waiter)) => waiter.fail(refusal()),
                 What::Mark(waiter) => answer(waiter, Err(refusal())),
                 what => kept.push_again(what, body, entry.closed),
             }
@@ -198,8 +198,10 @@ impl Writer {
     fn hold_pending(&mut self, error: &io::Error) {
         let reason: Arc<str> = error.to_string().into();
         for entry in &mut self.pending.entries {
-            if let What::Outcome(_, waiter) = &mut entry.what {
-                answer(waiter.take(), Err(OutcomeHeld(Arc::clone(&reason))));
+            if let What::Outcome(_, waiter) = &mut entry.what
+                && let Some(waiter) = waiter.take()
+            {
+                waiter.fail(OutcomeHeld(Arc::clone(&reason)));
             }
         }
     }

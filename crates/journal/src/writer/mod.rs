@@ -4,6 +4,7 @@
 //! to be durable is written anew to a fresh segment, whose first record says where the old one ceases to count. While there is
 //! no fresh segment, or only the reserve, intents are refused at once, and the storage is tried again from time to time.
 
+mod company;
 mod failure;
 mod retain;
 mod segment;
@@ -11,12 +12,12 @@ mod segment;
 use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use patchgate_model::RequestId;
 use tokio::sync::oneshot::Sender;
 
+use crate::answers::Durable;
 use crate::chain::{self, Head};
 use crate::flood::Flood;
 use crate::health::NotRecorded;
@@ -26,11 +27,17 @@ use crate::segment::RESERVE;
 use crate::settings::Durability;
 use crate::start::Found;
 use crate::storage::{Storage, is_full};
+use company::Company;
 use failure::Retry;
 use segment::{Segment, Source};
 
 /// Buffers that grew beyond this are given back after a burst.
 const KEPT_BUFFER: usize = 1 << 20;
+/// With [`Durability::Relaxed`], as much is written before it is synced, if that is sooner than the time: a sync costs little
+/// beside so many records, and memory that is used again soon is fast.
+const KEPT_UNSYNCED: usize = 1 << 20;
+/// As many buffers are used again, of at most this size.
+const MOST_SPARE: (usize, usize) = (32, 128 << 10);
 
 /// The writer, and what it knows.
 #[derive(Debug)]
@@ -61,7 +68,10 @@ pub(crate) struct Writer {
     news: Mark,
     retry: Option<Retry>,
     retaining: bool,
+    company: Company,
     lines: Vec<u8>,
+    /// Settled batches, to use their buffers again.
+    spare: Vec<Batch>,
 }
 
 impl Writer {
@@ -84,7 +94,9 @@ impl Writer {
             news: found.news,
             retry: None,
             retaining: false,
+            company: Company::default(),
             lines: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -119,16 +131,14 @@ impl Writer {
     pub(crate) fn run(mut self) {
         let mut batch = Batch::default();
         loop {
-            let taken = self.shared.take(&mut batch, self.due());
-            let relaxed = self.shared.settings.durability == Durability::Relaxed;
-            if relaxed
-                && !taken.stop
-                && taken.orders.is_empty()
-                && !batch.is_empty()
-                && self.segment.is_some()
-            {
-                thread::sleep(self.shared.settings.written_within);
-            }
+            let until = self.due();
+            let (settings, alone) = (&self.shared.settings, self.segment.is_none());
+            let company = |queued| match settings.durability {
+                _ if alone => (1, Duration::ZERO),
+                Durability::Strict => self.company.wanted(queued),
+                Durability::Relaxed => (usize::MAX, settings.written_within),
+            };
+            let taken = self.shared.take(&mut batch, until, company);
             self.count_flood(&mut batch, taken.stop);
             let mut answers = Vec::new();
             for order in taken.orders {
@@ -161,7 +171,7 @@ impl Writer {
         // What is not durable yet is kept in memory, to be written anew: it must not be without an end.
         let settings = &self.shared.settings;
         let kept: usize = self.unsynced.iter().map(|batch| batch.bytes.len()).sum();
-        let much = kept >= settings.most_queued / 4;
+        let much = kept >= (settings.most_queued / 4).min(KEPT_UNSYNCED);
         let due = |since: Instant| since + settings.synced_within <= now || much || sync;
         if self.unsynced_since.is_some_and(due)
             && let Err(trouble) = self.sync()
@@ -198,6 +208,7 @@ impl Writer {
             return Batch::default();
         }
         let begun = Instant::now();
+        let carried = batch.entries.len();
         let mut batch = batch;
         let mut lines = std::mem::take(&mut self.lines);
         lines.clear();
@@ -215,6 +226,7 @@ impl Writer {
         Counted::add(&counted.records, records);
         Counted::add(&counted.bytes, lines.len() as u64);
         Counted::add(&counted.commit_nanoseconds, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.company.committed(carried, took);
         if let Some(committed) = &self.shared.settings.committed {
             committed(took);
         }
@@ -224,7 +236,7 @@ impl Writer {
         if let Err(trouble) = result {
             self.fail(trouble);
         }
-        self.spare()
+        self.spare.pop().unwrap_or_default()
     }
 
     /// Gives each record its place in the chain, and appends its line.
@@ -264,11 +276,12 @@ impl Writer {
         segment.file.check(segment.length).map_err(Trouble::Meddled)?;
         segment.durable = (segment.length, self.head);
         self.unsynced_since = None;
-        let mut settled = std::mem::take(&mut self.unsynced);
-        for batch in &mut settled {
-            self.settle(batch);
+        for mut batch in std::mem::take(&mut self.unsynced) {
+            self.settle(&mut batch);
+            if self.spare.len() < MOST_SPARE.0 && batch.bytes.capacity() <= MOST_SPARE.1 {
+                self.spare.push(batch);
+            }
         }
-        self.unsynced = settled;
         Ok(())
     }
 
@@ -276,23 +289,17 @@ impl Writer {
     fn settle(&self, batch: &mut Batch) {
         // Before anybody is told, who may then count on it.
         self.shared.closed(batch.count_closed());
+        let mut durable = Durable::default();
         for entry in batch.entries.drain(..) {
             match entry.what {
-                What::Intent(_, waiter) => answer(waiter, Ok(())),
-                What::Outcome(_, waiter) => answer(waiter, Ok(())),
-                What::Refusal => {}
+                What::Intent(_, Some(waiter)) => durable.tell(&waiter),
+                What::Outcome(_, Some(waiter)) => durable.tell(&waiter),
+                What::Intent(..) | What::Outcome(..) | What::Refusal => {}
                 What::Mark(waiter) => answer(waiter, Ok(entry.sealed.unwrap_or(self.head))),
             }
         }
+        drop(durable);
         batch.clear();
-    }
-
-    /// A batch that has been settled, to use its buffers again.
-    fn spare(&mut self) -> Batch {
-        let settled = self.unsynced.iter().position(Batch::is_empty);
-        let spare = settled.map(|index| self.unsynced.swap_remove(index)).unwrap_or_default();
-        self.unsynced.retain(|batch| !batch.is_empty());
-        if spare.bytes.capacity() <= KEPT_BUFFER { spare } else { Batch::default() }
     }
 
     /// Goes on in a fresh segment, if this one is large or old.
@@ -307,7 +314,6 @@ impl Writer {
             return Ok(());
         }
         self.sync()?;
-        self.unsynced.clear();
         self.fresh(Source::Nothing, "rotation").map_err(Trouble::Io)?;
         self.retaining = false;
         Ok(())
