@@ -310,7 +310,7 @@ fn without_a_directory_it_is_that_of_the_user() {
 fn a_query_filters() {
     let made = Made::new();
     let all: Vec<u64> = (1..=10).collect();
-    let rows: [(&str, &[u64]); 20] = [
+    let rows: [(&str, &[u64]); 25] = [
         ("", &all),
         ("--resource 7", &[2, 3, 6, 7]),
         ("--resource v1.0", &[]),
@@ -319,16 +319,22 @@ fn a_query_filters() {
         ("--caller soar --resource 9", &[10]),
         ("--decision allow", &[2, 3, 6, 7, 10]),
         ("--decision refuse", &[4, 8]),
-        ("--result applied", &[3]),
-        ("--result unknown --resource 7", &[7]),
+        // Only an outcome says it, and the edit is found.
+        ("--result applied", &[2, 3]),
+        ("--result applied --kind intent", &[2]),
+        ("--result applied --kind outcome", &[3]),
+        ("--result applied --kind refusal", &[]),
+        ("--result applied --caller=-tool", &[]),
+        ("--result unknown --resource 7", &[6, 7]),
         ("--result unknown --resource 8", &[]),
         ("--kind checkpoint", &[1, 5, 9]),
         ("--kind recovery", &[]),
         ("--kind outcome --caller soar", &[3]),
         ("--request-id c", &[6, 7]),
-        // The intent stands before, the outcome behind it.
-        ("--since 2026-11-24T10:00:30Z --resource 7", &[7]),
-        ("--until 2026-11-24T08:00:01.25Z", &[1, 2]),
+        // An edit has the time of its intent: the outcome stands behind this one, and before that one.
+        ("--since 2026-11-24T10:00:30Z --resource 7", &[]),
+        ("--since 2026-11-24T10:00:01Z --until 2026-11-24T10:00:30Z", &[6, 7]),
+        ("--until 2026-11-24T08:00:01.25Z", &[1, 2, 3]),
         ("--since 2026-11-24T09:00:00+01:00 --until 2026-11-24T10:00:00Z", &[1, 2, 3, 4]),
         ("--since 2026-11-24 --until 2026-11-25", &all),
         ("--since 2026-11-25", &[]),
@@ -351,6 +357,7 @@ fn what_is_shown() {
         assert_eq!(told.out.chars().find(acts), None, "{format}");
         assert_snapshot!(format!("query-{format}"), told.out);
     }
+    assert_snapshot!("query-outcomes", made.run(&["query", "--kind", "outcome"]).shown());
     assert_snapshot!("query-nothing", made.run(&["query", "--caller", "somebody"]).shown());
 }
 
