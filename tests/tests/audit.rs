@@ -19,6 +19,7 @@ use patchgate_model::{
     Generation, GraphVersion, KeyPattern, PathTemplate, Recordable, RequestId, Resource, Route,
 };
 use patchgate_tests::gateway;
+use patchgate_tests::process::resident;
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -408,6 +409,63 @@ fn a_tail_shows_the_last_records() {
         assert_eq!(told.out.lines().map(seq).collect::<Vec<_>>(), expected, "-n {lines}");
     }
     assert_snapshot!("tail", made.run(&["tail", "-n", "4"]).shown());
+}
+
+/// Whoever can write to the directory can write any record; reading it takes a few times its length and no more.
+#[test]
+fn a_long_record_takes_little_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let values = "0,".repeat(5 << 20);
+    let intent = SEGMENTS[0][1].replace(r#"{"state":"closed"}"#, &format!("[{values}0]"));
+    let begin = SEGMENTS[0][0].replace("NONE", NONE);
+    let (mut head, mut lines) = (Head::START, Vec::new());
+    for body in [&begin, &intent, SEGMENTS[0][2]] {
+        head = chain::seal(head, body.as_bytes(), &mut lines);
+    }
+    let length = lines.len() as u64;
+    fs::write(folder.path().join(SegmentName { number: 1, first: 1 }.to_string()), lines).expect("a segment");
+    let journal = text(folder.path());
+    for args in [
+        ["query", "--format", "csv", journal].as_slice(),
+        &["query", "--format", "json", journal],
+        // It stays when it has shown all.
+        &["tail", "-f", journal],
+    ] {
+        let mut command = gateway::command(&[&["audit"], args].concat());
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut out = BufReader::new(child.stdout.take().expect("output"));
+        let record =
+            (&mut out).bytes().map(|byte| byte.expect("output")).skip_while(|byte| *byte != b'[').take(150);
+        assert_eq!(record.count(), 150, "{args:?}");
+        // What is left of it waits to be read, and the record has been taken apart.
+        let peak = resident(child.id()).peak;
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
+        assert!(peak < 6 * length + (50 << 20), "{args:?}: {peak} bytes for a record of {length}");
+        println!("{args:?}: {peak} bytes for a record of {length}");
+    }
+    let told = run(&["audit", "verify", journal]);
+    assert_eq!(told.code, Some(0), "{}", told.err);
+}
+
+#[test]
+fn a_record_that_is_none_of_the_journals_is_said_with_its_place() {
+    let made = Made::new();
+    made.tamper(2, |bytes| {
+        let text = String::from_utf8(bytes.clone()).expect("UTF-8");
+        let line = text.lines().next_back().expect("a line");
+        let head = chain::open(line.as_bytes()).expect("a record").head();
+        let reasons = r#""","#.repeat(2 << 20);
+        let body = SEGMENTS[2][1].replace(r#""reasons":[]"#, &format!(r#""reasons":[{reasons}""]"#));
+        chain::seal(head, body.as_bytes(), bytes);
+    });
+    let told = made.run(&["verify"]);
+    assert_eq!(told.code, Some(1));
+    let place = format!("{}, line 3, record 11: its content cannot be read", made.names[2]);
+    assert!(told.out.contains(&place), "{}", told.out);
+    let told = made.run(&["query", "--format", "json"]);
+    assert_eq!(told.out.lines().map(seq).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+    assert!(told.err.starts_with("1 lines are no records"), "{}", told.err);
 }
 
 /// An edit of something.

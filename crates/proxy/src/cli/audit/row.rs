@@ -84,7 +84,8 @@ fn result(row: &Row<'_>) -> String {
 /// What else there is to say.
 fn details(record: &Record<'_>) -> String {
     let mut parts = Vec::new();
-    parts.extend(record.edit.as_ref().map(ToString::to_string));
+    // No more of it than is shown.
+    parts.extend(record.edit.map(|edit| cut(edit).into_owned()));
     if !record.hashed.is_empty() {
         let names: Vec<&str> = record.hashed.keys().map(String::as_str).collect();
         parts.push(format!("hashed: {}", names.join(", ")));
@@ -159,7 +160,7 @@ pub(super) fn csv(row: &Row<'_>) -> [String; 26] {
         number(record.status.map(u64::from)),
         text(&record.code),
         record.reasons.join(" "),
-        record.edit.as_ref().map(ToString::to_string).unwrap_or_default(),
+        record.edit.unwrap_or_default().to_owned(),
         pairs(&record.hashed),
         record.omitted.join(" "),
         number(record.duration_ms),
@@ -171,13 +172,18 @@ pub(super) fn csv(row: &Row<'_>) -> [String; 26] {
         record.until.map(time).unwrap_or_default(),
         text(&record.why),
     ]
-    .map(|cell| no_formula(inert(&cell).into_owned()))
+    .map(|cell| no_formula(inert_cell(cell)))
 }
 
 /// A spreadsheet takes a cell that begins so for a formula, the wide forms among them; behind an apostrophe it is text.
 fn no_formula(cell: String) -> String {
     let formula = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
     if cell.starts_with(formula) { format!("'{cell}") } else { cell }
+}
+
+/// The same cell where there is nothing to change: some are long.
+fn inert_cell(cell: String) -> String {
+    if is_plain(&cell) { cell } else { inert(&cell).into_owned() }
 }
 
 /// A text in which nothing acts on a terminal.
