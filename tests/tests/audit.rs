@@ -19,6 +19,7 @@ use patchgate_model::{
     Generation, GraphVersion, KeyPattern, PathTemplate, Recordable, RequestId, Resource, Route,
 };
 use patchgate_tests::gateway;
+use patchgate_tests::process::resident;
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -310,7 +311,7 @@ fn without_a_directory_it_is_that_of_the_user() {
 fn a_query_filters() {
     let made = Made::new();
     let all: Vec<u64> = (1..=10).collect();
-    let rows: [(&str, &[u64]); 20] = [
+    let rows: [(&str, &[u64]); 25] = [
         ("", &all),
         ("--resource 7", &[2, 3, 6, 7]),
         ("--resource v1.0", &[]),
@@ -319,16 +320,22 @@ fn a_query_filters() {
         ("--caller soar --resource 9", &[10]),
         ("--decision allow", &[2, 3, 6, 7, 10]),
         ("--decision refuse", &[4, 8]),
-        ("--result applied", &[3]),
-        ("--result unknown --resource 7", &[7]),
+        // Only an outcome says it, and the edit is found.
+        ("--result applied", &[2, 3]),
+        ("--result applied --kind intent", &[2]),
+        ("--result applied --kind outcome", &[3]),
+        ("--result applied --kind refusal", &[]),
+        ("--result applied --caller=-tool", &[]),
+        ("--result unknown --resource 7", &[6, 7]),
         ("--result unknown --resource 8", &[]),
         ("--kind checkpoint", &[1, 5, 9]),
         ("--kind recovery", &[]),
         ("--kind outcome --caller soar", &[3]),
         ("--request-id c", &[6, 7]),
-        // The intent stands before, the outcome behind it.
-        ("--since 2026-11-24T10:00:30Z --resource 7", &[7]),
-        ("--until 2026-11-24T08:00:01.25Z", &[1, 2]),
+        // An edit has the time of its intent: the outcome stands behind this one, and before that one.
+        ("--since 2026-11-24T10:00:30Z --resource 7", &[]),
+        ("--since 2026-11-24T10:00:01Z --until 2026-11-24T10:00:30Z", &[6, 7]),
+        ("--until 2026-11-24T08:00:01.25Z", &[1, 2, 3]),
         ("--since 2026-11-24T09:00:00+01:00 --until 2026-11-24T10:00:00Z", &[1, 2, 3, 4]),
         ("--since 2026-11-24 --until 2026-11-25", &all),
         ("--since 2026-11-25", &[]),
@@ -351,6 +358,7 @@ fn what_is_shown() {
         assert_eq!(told.out.chars().find(acts), None, "{format}");
         assert_snapshot!(format!("query-{format}"), told.out);
     }
+    assert_snapshot!("query-outcomes", made.run(&["query", "--kind", "outcome"]).shown());
     assert_snapshot!("query-nothing", made.run(&["query", "--caller", "somebody"]).shown());
 }
 
@@ -401,6 +409,63 @@ fn a_tail_shows_the_last_records() {
         assert_eq!(told.out.lines().map(seq).collect::<Vec<_>>(), expected, "-n {lines}");
     }
     assert_snapshot!("tail", made.run(&["tail", "-n", "4"]).shown());
+}
+
+/// Whoever can write to the directory can write any record; reading it takes a few times its length and no more.
+#[test]
+fn a_long_record_takes_little_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let values = "0,".repeat(5 << 20);
+    let intent = SEGMENTS[0][1].replace(r#"{"state":"closed"}"#, &format!("[{values}0]"));
+    let begin = SEGMENTS[0][0].replace("NONE", NONE);
+    let (mut head, mut lines) = (Head::START, Vec::new());
+    for body in [&begin, &intent, SEGMENTS[0][2]] {
+        head = chain::seal(head, body.as_bytes(), &mut lines);
+    }
+    let length = lines.len() as u64;
+    fs::write(folder.path().join(SegmentName { number: 1, first: 1 }.to_string()), lines).expect("a segment");
+    let journal = text(folder.path());
+    for args in [
+        ["query", "--format", "csv", journal].as_slice(),
+        &["query", "--format", "json", journal],
+        // It stays when it has shown all.
+        &["tail", "-f", journal],
+    ] {
+        let mut command = gateway::command(&[&["audit"], args].concat());
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut out = BufReader::new(child.stdout.take().expect("output"));
+        let record =
+            (&mut out).bytes().map(|byte| byte.expect("output")).skip_while(|byte| *byte != b'[').take(150);
+        assert_eq!(record.count(), 150, "{args:?}");
+        // What is left of it waits to be read, and the record has been taken apart.
+        let peak = resident(child.id()).peak;
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
+        assert!(peak < 6 * length + (50 << 20), "{args:?}: {peak} bytes for a record of {length}");
+        println!("{args:?}: {peak} bytes for a record of {length}");
+    }
+    let told = run(&["audit", "verify", journal]);
+    assert_eq!(told.code, Some(0), "{}", told.err);
+}
+
+#[test]
+fn a_record_that_is_none_of_the_journals_is_said_with_its_place() {
+    let made = Made::new();
+    made.tamper(2, |bytes| {
+        let text = String::from_utf8(bytes.clone()).expect("UTF-8");
+        let line = text.lines().next_back().expect("a line");
+        let head = chain::open(line.as_bytes()).expect("a record").head();
+        let reasons = r#""","#.repeat(2 << 20);
+        let body = SEGMENTS[2][1].replace(r#""reasons":[]"#, &format!(r#""reasons":[{reasons}""]"#));
+        chain::seal(head, body.as_bytes(), bytes);
+    });
+    let told = made.run(&["verify"]);
+    assert_eq!(told.code, Some(1));
+    let place = format!("{}, line 3, record 11: its content cannot be read", made.names[2]);
+    assert!(told.out.contains(&place), "{}", told.out);
+    let told = made.run(&["query", "--format", "json"]);
+    assert_eq!(told.out.lines().map(seq).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+    assert!(told.err.starts_with("1 lines are no records"), "{}", told.err);
 }
 
 /// An edit of something.

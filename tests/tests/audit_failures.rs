@@ -160,6 +160,30 @@ fn a_directory_that_is_moved_away_refuses_edits_until_it_is_back() {
     assert_eq!(record.refusals.get("ServiceUnavailable"), Some(&2), "refusals are on record later");
 }
 
+/// Nobody edits meanwhile: it is not for an edit to find out.
+#[test]
+fn a_directory_that_is_gone_shows_before_an_edit_comes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (directory, away) = (folder.path().join("audit"), folder.path().join("away"));
+    for durability in ["strict", "relaxed"] {
+        let upstream = Upstream::start();
+        let mut command = gateway_on(&directory, &upstream);
+        command.env("PATCHGATE_AUDIT__DURABILITY", durability);
+        let scene = Scene { gateway: Gateway::started_by(command), upstream };
+        assert_eq!(scene.edit(1).status, 200);
+        fs::rename(&directory, &away).expect("it is moved");
+        until("not ready", || scene.ready().status == 503);
+        assert!(scene.ready().text().contains("No such file"), "{}", scene.ready().text());
+        fs::rename(&away, &directory).expect("it is moved back");
+        scene.wait_until_ready();
+        assert_eq!(scene.edit(2).status, 200);
+        let record = scene.end(&directory);
+        assert_eq!(findings(&directory), [""; 0]);
+        assert!(record.refusals.is_empty(), "no edit had to find out: {:?}", record.refusals);
+        fs::remove_dir_all(&directory).expect("it is removed");
+    }
+}
+
 #[test]
 fn a_directory_that_is_removed_is_taken_again_once_it_is_there() {
     let folder = tempfile::tempdir().expect("a folder");

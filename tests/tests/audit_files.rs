@@ -150,3 +150,19 @@ fn records_are_the_owners_alone() {
     .expect("JSON");
     assert_eq!(record["kind"], "intent");
 }
+
+#[test]
+fn a_directory_that_others_can_write_to_is_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (mode, warned) in [(0o700, false), (0o750, false), (0o770, true), (0o777, true)] {
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).expect("permissions");
+        let (status, output) = Scene::on(folder.path()).gateway.stop();
+        assert!(status.success(), "{output}");
+        let line = output.lines().find(|line| line.contains("others than its owner may write"));
+        assert_eq!(line.is_some(), warned, "{mode:o}: {output}");
+        let said = [folder.path().to_str().expect("a path"), &format!("{mode:04o}"), "chmod go-w", "WARN"];
+        for words in said.iter().filter(|_| warned) {
+            assert!(line.is_some_and(|line| line.contains(words)), "{line:?} does not say '{words}'");
+        }
+    }
+}

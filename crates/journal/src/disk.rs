@@ -125,6 +125,11 @@ impl Disk {
         Ok(Self { directory: Directory::new(directory), device, lock: Mutex::new(lock) })
     }
 
+    /// The permissions of the directory, where others than its owner may write in it.
+    pub(crate) fn shared(&self) -> Option<u32> {
+        platform::shared(&fs::metadata(&self.directory.0).ok()?)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.directory.0.join(name)
     }
@@ -151,6 +156,9 @@ impl Storage for Disk {
             return Err(io::Error::other(
                 "another file system is mounted there than when the journal was opened",
             ));
+        }
+        if platform::is_read_only(&self.directory.0) {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         let mut held = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let ours = held.metadata()?;
@@ -336,6 +344,10 @@ mod tests {
         }
         for name in ["file", "aside", LOCK] {
             assert_eq!(mode(&directory.join(name)), 0o600, "{name}");
+        }
+        for (mode, shared) in [(0o700, None), (0o755, None), (0o720, Some(0o720)), (0o1777, Some(0o1777))] {
+            fs::set_permissions(&directory, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(disk.shared(), shared, "{mode:o}");
         }
     }
 

@@ -50,13 +50,18 @@ pub struct Started {
     pub cut: Vec<Cut>,
     /// Places that do not verify. They were left as they are.
     pub damaged: Vec<Damaged>,
+    /// The permissions of the directory, where others than its owner may write in it, and so change the record.
+    pub shared: Option<u32>,
 }
 
 impl Journal {
     /// Opens the journal of a directory, which is made if it is not there, and takes its chain up: a torn tail is cut off
     /// into a file of its own, and intents without an outcome get one, unknown.
     pub fn open(directory: &Path, settings: Settings) -> Result<(Self, Started), OpenError> {
-        Ok(Self::begin(Box::new(Disk::open(directory)?), settings)?)
+        let disk = Disk::open(directory)?;
+        let shared = disk.shared();
+        let (journal, started) = Self::begin(Box::new(disk), settings)?;
+        Ok((journal, Started { shared, ..started }))
     }
 
     /// Opens a journal on a storage of the test's own.
@@ -71,6 +76,7 @@ impl Journal {
             unknown: found.open.len(),
             cut: found.news.cut.clone(),
             damaged: found.news.damaged.clone(),
+            shared: None,
         };
         let shared = Arc::new(Shared::new(settings, Health::Writable));
         let mut writer = Writer::new(storage, Arc::clone(&shared), found);

@@ -14,7 +14,7 @@ mod unix {
     use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
     use std::path::Path;
 
-    use rustix::fs::{FallocateFlags, OFlags};
+    use rustix::fs::{Access, FallocateFlags, OFlags};
     use rustix::io::Errno;
 
     /// Options under which a symbolic link in the place of a file is an error, and a file that is made is the owner's alone.
@@ -48,6 +48,17 @@ mod unix {
     /// What tells a file from all others, whatever its name.
     pub(crate) fn identity(metadata: &Metadata) -> (u64, u64) {
         (metadata.dev(), metadata.ino())
+    }
+
+    /// The permissions of a directory, where others than its owner may write in it.
+    pub(crate) fn shared(directory: &Metadata) -> Option<u32> {
+        let mode = directory.mode() & 0o7777;
+        (mode & 0o022 != 0).then_some(mode)
+    }
+
+    /// Whether a directory lies on a file system that takes no writes, for whomever.
+    pub(crate) fn is_read_only(directory: &Path) -> bool {
+        rustix::fs::access(directory, Access::WRITE_OK) == Err(Errno::ROFS)
     }
 
     /// Makes a directory for its owner alone.
@@ -95,6 +106,14 @@ mod other {
 
     pub(crate) fn identity(_: &Metadata) -> (u64, u64) {
         (0, 0)
+    }
+
+    pub(crate) fn shared(_: &Metadata) -> Option<u32> {
+        None
+    }
+
+    pub(crate) fn is_read_only(_: &Path) -> bool {
+        false
     }
 
     pub(crate) fn make(directory: &Path) -> io::Result<()> {

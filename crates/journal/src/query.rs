@@ -1,4 +1,6 @@
-//! Finding records, in the memory of one line.
+//! Finding edits and what else is on record, in the memory of one line and of the edits that are open there.
+//!
+//! An edit is found as a whole: its outcome does not repeat what its intent says, and only its outcome says what became of it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,49 +15,58 @@ use crate::record::read::{Decision, Record};
 use crate::record::{Kind, Verdict};
 use crate::storage::Reading;
 
-/// Which records are wanted. What is not said is not asked. An outcome does not repeat what its intent says, and counts as
-/// saying it.
+/// The most memory for edits that are open at one place, in bytes. A journal as it is written has fewer in flight.
+const MOST_OPEN: usize = 64 << 20;
+/// What an open edit takes besides its texts, about.
+const OVERHEAD: usize = 128;
+
+/// Which edits and other records are wanted. What is not said is not asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// A key of the path, whatever its name: `2972395`.
     pub resource: Option<String>,
     /// The caller's id.
     pub caller: Option<String>,
-    /// Not before this time.
+    /// Not before this time. The time of an edit is that of its intent.
     pub since: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,
     /// Allowed or refused.
     pub decision: Option<Decision>,
-    /// What became of the edit. Only outcomes say that.
+    /// What became of an edit.
     pub result: Option<Verdict>,
-    /// The kind of the record.
+    /// The kind of record that is shown of what was found.
     pub kind: Option<Kind>,
     /// The request.
     pub request_id: Option<String>,
 }
 
 impl Filter {
-    /// Whether a record is wanted, where `about` is what it says, or for an outcome what its intent said.
+    /// Whether a record is wanted, where `about` is what it says; its kind and result are not asked here.
     fn matches(&self, record: &Record<'_>, about: &About) -> bool {
         let is = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
         };
         let key =
             |wanted: &String| about.resource.iter().any(|(name, key)| name != "version" && key == wanted);
-        self.of_every_record(record)
+        self.is_in_time(record)
             && self.resource.as_ref().is_none_or(key)
             && is(&self.caller, about.caller.as_deref())
             && is(&self.request_id, record.request_id.as_deref())
             && self.decision.is_none_or(|decision| about.decision == Some(decision))
-            && self.result.is_none_or(|result| record.result == Some(result))
     }
 
-    /// What can be asked of each record.
-    fn of_every_record(&self, record: &Record<'_>) -> bool {
+    fn is_in_time(&self, record: &Record<'_>) -> bool {
         self.since.is_none_or(|since| record.time >= since)
             && self.until.is_none_or(|until| record.time < until)
-            && self.kind.is_none_or(|kind| record.kind == kind)
+    }
+
+    fn wants(&self, result: Option<Verdict>) -> bool {
+        self.result.is_none_or(|wanted| result == Some(wanted))
+    }
+
+    fn shows(&self, kind: Kind) -> bool {
+        self.kind.is_none_or(|wanted| kind == wanted)
     }
 
     /// Whether it asks for nothing that only records about requests say.
@@ -98,50 +109,180 @@ impl About {
     }
 }
 
-/// Goes through records in the order of the chain, and keeps in mind what intents without an outcome are about.
+/// How an edit is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Edits {
+    /// As its records, each in its place in the chain. Where its result is asked for, the intent stands directly before the
+    /// outcome, since only that says it.
+    #[default]
+    Apart,
+    /// As one, in the place of its outcome; those that have none come at the end. Where a kind of record is asked for, apart.
+    Joined,
+}
+
+/// Something that was found.
+#[derive(Debug)]
+pub enum Found<'f> {
+    /// A record.
+    Record {
+        /// Its line.
+        line: &'f [u8],
+        /// What it says.
+        record: &'f Record<'f>,
+        /// What it is about; an outcome is about what its intent was.
+        about: &'f About,
+    },
+    /// An edit.
+    Edit {
+        /// Its intent.
+        intent: &'f Record<'f>,
+        /// What became of it; nothing while it is in flight, or where the chain is damaged.
+        outcome: Option<&'f Record<'f>>,
+    },
+}
+
+/// Goes through records in the order of the chain, and keeps intents in mind until their outcomes come.
 #[derive(Debug, Default)]
 pub struct Query {
     filter: Filter,
-    open: HashMap<String, About>,
+    edits: Edits,
+    /// Intents without an outcome; nothing of those that are not wanted.
+    open: HashMap<Box<str>, Option<Open>>,
+    /// The memory they take, about.
+    bytes: usize,
     /// The number of the segment that was last begun.
     segment: Option<u64>,
 }
 
+/// An intent that is wanted.
+#[derive(Debug)]
+struct Open {
+    seq: u64,
+    about: About,
+    /// Its line, where it is shown with its outcome.
+    line: Option<Box<[u8]>>,
+}
+
+type See<'s> = dyn FnMut(Found<'_>) -> io::Result<()> + 's;
+
 impl Query {
     /// A query.
-    pub fn new(filter: Filter) -> Self {
-        Self { filter, ..Self::default() }
+    pub fn new(filter: Filter, edits: Edits) -> Self {
+        let edits = if filter.kind.is_some() { Edits::Apart } else { edits };
+        Self { filter, edits, ..Self::default() }
     }
 
-    /// Whether the next record is wanted, and if so what it is about; an outcome is about what its intent was.
-    pub fn take(&mut self, record: &Record<'_>) -> Option<About> {
-        let wanted = |about: About| self.filter.matches(record, &about).then_some(about);
+    /// Takes the next record, and shows what was found with it. An error is one of `see`.
+    pub fn take(&mut self, line: &[u8], record: &Record<'_>, see: &mut See<'_>) -> io::Result<()> {
         match record.kind {
-            Kind::Intent => {
+            Kind::Intent | Kind::Outcome
+                if !self.filter.shows(Kind::Intent) && !self.filter.shows(Kind::Outcome) =>
+            {
+                Ok(())
+            }
+            Kind::Intent => self.intent(line, record, see),
+            Kind::Outcome => self.outcome(line, record, see),
+            Kind::Refusal => {
                 let about = About::of(record);
-                if let Some(id) = &record.request_id {
-                    self.open.insert(id.clone().into_owned(), about.clone());
-                }
-                wanted(about)
+                let wanted = self.filter.matches(record, &about) && self.filter.wants(None);
+                self.show(wanted, line, record, &about, see)
             }
-            Kind::Outcome => {
-                let intent = record.request_id.as_deref().and_then(|id| self.open.remove(id));
-                wanted(intent.unwrap_or_default())
-            }
-            Kind::Refusal => wanted(About::of(record)),
             Kind::Checkpoint | Kind::Recovery => {
                 if record.segment != self.segment {
                     self.segment = record.segment;
                     // Of a chain with gaps, intents would be kept in mind for ever.
                     let told: HashSet<&str> = record.open.iter().map(String::as_str).collect();
-                    self.open.retain(|id, _| told.contains(id.as_str()));
+                    self.forget(&|id| !told.contains(id), see)?;
                 }
                 // The journal's own records are about nobody.
-                let wanted = self.filter.is_about_every_record() && self.filter.of_every_record(record);
-                wanted.then(About::default)
+                let wanted = self.filter.is_about_every_record() && self.filter.is_in_time(record);
+                self.show(wanted, line, record, &About::default(), see)
             }
         }
     }
+
+    /// Shows the edits that have no outcome, where nothing more comes.
+    pub fn end(&mut self, see: &mut See<'_>) -> io::Result<()> {
+        self.forget(&|_| true, see)
+    }
+
+    fn intent(&mut self, line: &[u8], record: &Record<'_>, see: &mut See<'_>) -> io::Result<()> {
+        let about = About::of(record);
+        let wanted = self.filter.matches(record, &about);
+        let waits = self.edits == Edits::Joined || self.filter.result.is_some();
+        let Some(id) = record.request_id.as_deref() else {
+            return self.show(wanted && self.filter.wants(None), line, record, &about, see);
+        };
+        self.show(wanted && !waits, line, record, &about, see)?;
+        let keeps = waits && self.filter.shows(Kind::Intent);
+        let open = wanted.then(|| Open { seq: record.seq, about, line: keeps.then(|| line.into()) });
+        self.bytes += takes(id, open.as_ref());
+        if let Some(before) = self.open.insert(id.into(), open) {
+            self.bytes -= takes(id, before.as_ref());
+        }
+        if self.bytes > MOST_OPEN { self.forget(&|_| true, see) } else { Ok(()) }
+    }
+
+    fn outcome(&mut self, line: &[u8], record: &Record<'_>, see: &mut See<'_>) -> io::Result<()> {
+        let id = record.request_id.as_deref();
+        let Some((id, open)) = id.and_then(|id| Some((id, self.open.remove(id)?))) else {
+            // Its intent is not there any more: it says the little that it says.
+            let about = About::default();
+            let wanted = self.filter.matches(record, &about) && self.filter.wants(record.result);
+            return self.show(wanted, line, record, &about, see);
+        };
+        self.bytes -= takes(id, open.as_ref());
+        let Some(Open { about, line: intent, .. }) = open.filter(|_| self.filter.wants(record.result)) else {
+            return Ok(());
+        };
+        if let Some(kept) = intent
+            && let Ok(intent) = Record::parse(&kept)
+        {
+            if self.edits == Edits::Joined {
+                return see(Found::Edit { intent: &intent, outcome: Some(record) });
+            }
+            see(Found::Record { line: &kept, record: &intent, about: &about })?;
+        }
+        self.show(true, line, record, &about, see)
+    }
+
+    fn show(
+        &self,
+        wanted: bool,
+        line: &[u8],
+        record: &Record<'_>,
+        about: &About,
+        see: &mut See<'_>,
+    ) -> io::Result<()> {
+        if wanted && self.filter.shows(record.kind) {
+            see(Found::Record { line, record, about })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Keeps intents in mind no longer, and shows those that were to be shown with their outcomes.
+    fn forget(&mut self, which: &dyn Fn(&str) -> bool, see: &mut See<'_>) -> io::Result<()> {
+        let mut gone: Vec<Open> =
+            self.open.extract_if(|id, _| which(id)).filter_map(|(_, open)| open).collect();
+        self.bytes = self.open.iter().map(|(id, open)| takes(id, open.as_ref())).sum();
+        if self.edits == Edits::Apart || !self.filter.wants(None) {
+            return Ok(());
+        }
+        gone.sort_unstable_by_key(|open| open.seq);
+        for line in gone.into_iter().filter_map(|open| open.line) {
+            if let Ok(intent) = Record::parse(&line) {
+                see(Found::Edit { intent: &intent, outcome: None })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The memory that an open intent takes, about.
+fn takes(id: &str, open: Option<&Open>) -> usize {
+    let open = open.map_or(0, |open| OVERHEAD * 4 + open.line.as_ref().map_or(0, |line| line.len()));
+    OVERHEAD + id.len() + open
 }
 
 /// Shows each record's line, in the order of the chain; lines that are no records are left out, since `verify` tells of them.

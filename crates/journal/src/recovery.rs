@@ -181,8 +181,7 @@ fn place(head: Option<Head>, record: &Sealed<'_>, passed_over: u64) -> Option<Pr
 
 /// Takes in what a record says about intents and the chain. `first` says that it begins a segment.
 fn take_in(known: &mut Known, record: &Sealed<'_>, first: bool) -> Result<(), Problem> {
-    let brief: Brief<'_> =
-        serde_json::from_slice(record.line).map_err(|error| Problem::Content(error.to_string()))?;
+    let brief = Brief::parse(record.line).map_err(|error| Problem::Content(error.to_string()))?;
     let id = || brief.request_id.as_deref().unwrap_or_default();
     match brief.kind {
         Kind::Intent => _ = known.open.insert(id().to_owned()),
@@ -220,7 +219,7 @@ pub(crate) fn behind(segment: impl BufRead, head: Head) -> io::Result<u64> {
 /// What the first line of a segment says, if it is a record that begins one.
 pub(crate) fn opening(line: &[u8]) -> Option<Opening> {
     let record = chain::open(line).ok()?;
-    let brief: Brief<'_> = serde_json::from_slice(record.line).ok()?;
+    let brief = Brief::parse(record.line).ok()?;
     matches!(brief.kind, Kind::Checkpoint | Kind::Recovery)
         .then_some(Opening { before: record.before(), abandoned: brief.abandoned })
 }

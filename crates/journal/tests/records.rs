@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use patchgate_journal::follow::Follower;
-use patchgate_journal::query::{self, Filter, Query};
+use patchgate_journal::query::{self, Edits, Filter, Found, Query};
 use patchgate_journal::record::Kind;
 use patchgate_journal::record::read::{Decision, Record};
 use patchgate_journal::simulator::Simulator;
@@ -90,7 +90,7 @@ fn values_are_kept_hashed_or_omitted() {
     journal.close();
     let lines = support::lines(&disk, &segments(&disk)[0]);
     let record = Record::parse(&lines[1]).unwrap();
-    assert_eq!(record.edit.unwrap(), serde_json::json!({}));
+    assert_eq!(record.edit, Some("{}"));
     assert_eq!(record.omitted, ["state"]);
     let hash = key.hash("owner", br#""someone@contoso.example""#);
     assert_eq!(record.hashed["owner"], format!("hmac-sha256:{hash}"));
@@ -167,15 +167,17 @@ fn no_more_intents_are_open_than_may_be() {
 fn a_query_finds_an_edit_and_its_outcome() {
     let disk = some_segments();
     let ask = |filter: Filter| {
-        let (mut query, mut found) = (Query::new(filter), Vec::new());
+        let (mut query, mut found) = (Query::new(filter, Edits::Apart), Vec::new());
         query::each(&disk, &mut |line| {
-            let record = Record::parse(line).unwrap();
-            if query.take(&record).is_some() {
+            query.take(line, &Record::parse(line).unwrap(), &mut |seen| {
+                let Found::Record { line, record, .. } = seen else { panic!("{seen:?}") };
+                assert_eq!(Record::parse(line).unwrap(), *record);
                 found.push((record.kind, record.request_id.clone().unwrap_or_default().into_owned()));
-            }
-            Ok(())
+                Ok(())
+            })
         })
         .unwrap();
+        query.end(&mut |rest| panic!("{rest:?}")).unwrap();
         found
     };
     let both = [(Kind::Intent, id(11)), (Kind::Outcome, id(11))];
@@ -188,11 +190,62 @@ fn a_query_finds_an_edit_and_its_outcome() {
     assert!(ask(Filter { since: Some(Timestamp::UNIX_EPOCH), ..Filter::default() }).len() > 60);
     let applied = Filter { result: Some(Verdict::Applied), ..Filter::default() };
     let of_one = Filter { resource: Some("12".to_owned()), ..applied.clone() };
-    assert_eq!(ask(of_one), both[1..], "an outcome is about what its intent was");
-    assert_eq!(ask(applied).len(), 30);
+    assert_eq!(ask(of_one.clone()), both, "an edit is found as a whole");
+    assert_eq!(ask(Filter { kind: Some(Kind::Intent), ..of_one.clone() }), both[..1]);
+    assert_eq!(ask(Filter { kind: Some(Kind::Outcome), ..of_one }), both[1..]);
+    assert_eq!(ask(applied).len(), 60);
     assert_eq!(ask(Filter { result: Some(Verdict::Unknown), ..Filter::default() }), []);
     let marks = ask(Filter { kind: Some(Kind::Checkpoint), ..Filter::default() });
     assert_eq!(marks.len(), segments(&disk).len() + 1, "one begins each segment, and one ends the journal");
+}
+
+/// Edits that overlap, one that is open at the end, and one that a crash left open.
+#[test]
+fn an_edit_is_shown_with_its_outcome() {
+    let disk = Simulator::new();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    let mut recorded: Vec<_> =
+        (0..4).map(|number| wait(journal.record(Edit::of(7), &asked(number), &[])).unwrap()).collect();
+    let left = recorded.remove(0);
+    for (intent, status) in recorded.into_iter().rev().zip([204, 404, 500]) {
+        wait(intent.close(Outcome::answered(status, None))).unwrap();
+    }
+    let disk = disk.crash(|_| 0);
+    drop(left);
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    // Over several segments.
+    let open = wait(journal.record(Edit::of(7), &asked(10), &[])).unwrap();
+    edits(&journal, 20..40);
+    let ask = |filter: Filter| {
+        let (mut query, mut found) = (Query::new(filter, Edits::Joined), Vec::new());
+        let mut see = |seen: Found<'_>| {
+            if let Found::Edit { intent, outcome } = seen {
+                let id = intent.request_id.as_deref().unwrap();
+                assert!(outcome.is_none_or(|outcome| outcome.request_id.as_deref() == Some(id)));
+                found.push((id.to_owned(), outcome.and_then(|outcome| outcome.result)));
+            }
+            Ok(())
+        };
+        query::each(&disk, &mut |line| query.take(line, &Record::parse(line).unwrap(), &mut see)).unwrap();
+        query.end(&mut see).unwrap();
+        found
+    };
+    let all = ask(Filter::default());
+    let of = |number: u64, verdict: Option<Verdict>| (id(number), verdict);
+    assert_eq!(
+        all[..4],
+        [
+            of(3, Some(Verdict::Applied)),
+            of(2, Some(Verdict::Refused)),
+            of(1, Some(Verdict::Failed)),
+            of(0, Some(Verdict::Unknown))
+        ]
+    );
+    assert_eq!(all.len(), 4 + 20 + 1);
+    assert_eq!(all.last(), Some(&of(10, None)), "it has no outcome yet");
+    let refused = Filter { result: Some(Verdict::Refused), ..Filter::default() };
+    assert_eq!(ask(refused), [of(2, Some(Verdict::Refused))]);
+    drop(open);
 }
 
 #[test]

@@ -63,6 +63,14 @@ pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, Path
         ..Settings::default()
     };
     let (journal, started) = begin(&directory, settings)?;
+    if let Some(mode) = started.shared {
+        tracing::warn!(
+            directory = %directory.display(),
+            mode = format!("{mode:04o}"),
+            "others than its owner may write to the audit directory, and so change or remove the record; take that from them: \
+             chmod go-w on the directory, or name one of its own in audit.directory"
+        );
+    }
     if started.unknown > 0 {
         tracing::warn!(
             edits = started.unknown,

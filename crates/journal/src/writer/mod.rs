@@ -38,6 +38,8 @@ const KEPT_BUFFER: usize = 1 << 20;
 const KEPT_UNSYNCED: usize = 1 << 20;
 /// As many buffers are used again, of at most this size.
 const MOST_SPARE: (usize, usize) = (32, 128 << 10);
+/// How long after the last sync, while nothing comes, the storage is looked at: it is to be known before an edit needs it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The writer, and what it knows.
 #[derive(Debug)]
@@ -58,6 +60,8 @@ pub(crate) struct Writer {
     /// Sealed and written, and not known to be durable.
     unsynced: Vec<Batch>,
     unsynced_since: Option<Instant>,
+    /// When the storage was last seen to be well.
+    looked: Instant,
     /// To be written anew, to a fresh segment.
     pending: Batch,
     /// Intents that were sealed and have no outcome that was.
@@ -88,6 +92,7 @@ impl Writer {
             rescue: false,
             unsynced: Vec::new(),
             unsynced_since: None,
+            looked: Instant::now(),
             pending: Batch::default(),
             open: HashSet::new(),
             orphans: found.open,
@@ -178,8 +183,19 @@ impl Writer {
         {
             self.fail(trouble);
         }
+        self.look(now);
         self.retain();
         spare
+    }
+
+    /// Looks whether the segment is still there, as it was written, and can still be written to.
+    fn look(&mut self, now: Instant) {
+        let Some(segment) = self.segment.as_ref().filter(|_| self.looked + LOOK <= now) else { return };
+        let seen = self.storage.check().and_then(|()| segment.file.check(segment.length));
+        self.looked = now;
+        if let Err(error) = seen {
+            self.fail(Trouble::Meddled(error));
+        }
     }
 
     /// When there is something to do though nobody asks for it.
@@ -189,6 +205,7 @@ impl Writer {
         [
             self.unsynced_since.map(|since| since + self.shared.settings.synced_within),
             self.retry.map(|retry| retry.at),
+            self.segment.is_some().then(|| self.looked + LOOK),
             (flood && writable).then(|| Instant::now() + Duration::from_secs(1)),
         ]
         .into_iter()
@@ -276,6 +293,7 @@ impl Writer {
         segment.file.check(segment.length).map_err(Trouble::Meddled)?;
         segment.durable = (segment.length, self.head);
         self.unsynced_since = None;
+        self.looked = Instant::now();
         for mut batch in std::mem::take(&mut self.unsynced) {
             self.settle(&mut batch);
             if self.spare.len() < MOST_SPARE.0 && batch.bytes.capacity() <= MOST_SPARE.1 {

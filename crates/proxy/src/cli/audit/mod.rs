@@ -56,13 +56,19 @@ enum Command {
     Tail(tail::Args),
     /// Find records: by resource, caller, time, decision, result.
     ///
-    /// All conditions must hold. An outcome does not repeat what its intent says and counts as saying it: `--caller` and
-    /// `--resource` find both. Records are shown as they are read, so a journal of any size takes little memory. Lines that are
-    /// no records are left out and counted; `patchgate audit verify` says where they are.
+    /// All conditions must hold. An edit has two records, the intent before it was sent and the outcome after, and is found as
+    /// one: by its intent for caller, resource, time and decision, by its outcome for the result.
+    ///
+    /// `table` and `csv` have one row for an edit, of kind `edit`, in the place of its outcome; its result is `open` while there is
+    /// none. `json` has the records as they stand, a line each, in the order of the journal; with --result an intent stands
+    /// directly before its outcome. With --kind only records of that kind are shown, in each format.
+    ///
+    /// Records are shown as they are read, so a journal of any size takes little memory. Lines that are no records are left out
+    /// and counted; `patchgate audit verify` says where they are.
     ///
     /// In `csv` a cell that begins with =, +, - or @ gets an apostrophe in front, since a spreadsheet would take it for a formula;
-    /// control characters are written \u{…}. `json` is the record as it stands, a line each; characters that act on a terminal are
-    /// written \uXXXX there, which is the same JSON.
+    /// control characters are written \u{…}. In `json` characters that act on a terminal are written \uXXXX, which is the same
+    /// JSON.
     #[command(after_help = query::EXAMPLES)]
     Query(query::Args),
 }

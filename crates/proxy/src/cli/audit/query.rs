@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use clap::ValueEnum;
 use jiff::Timestamp;
 use patchgate_journal::Verdict;
-use patchgate_journal::query::{self, Filter, Query};
+use patchgate_journal::query::{self, Edits, Filter};
 use patchgate_journal::record::Kind;
 use patchgate_journal::record::read::Decision;
 
@@ -19,7 +19,8 @@ Examples:
   patchgate audit query --since 2h
   patchgate audit query --resource 2972395
   patchgate audit query --caller soar --since 2026-11-01 --until 2026-12-01 --format csv > november.csv
-  patchgate audit query --result unknown --format json | jq -r .request_id
+  patchgate audit query --result unknown --since 7d
+  patchgate audit query --result failed --kind intent --format json | jq -c '[.caller.id, .edit]'
   patchgate audit query /mnt/copy/audit --kind refusal --since 7d
 
 Exit status: 0 done, also where nothing was found, 2 it could not be read.";
@@ -34,7 +35,7 @@ pub(super) struct Args {
     /// The caller's id
     #[arg(long, value_name = "ID")]
     caller: Option<String>,
-    /// Not before: 2026-11-24T08:00:00Z, 2026-11-24 (UTC), or how long ago, such as 90m, 2h, 7d
+    /// Not before; an edit has the time of its intent: 2026-11-24T08:00:00Z, 2026-11-24 (UTC), or how long ago, such as 90m, 2h, 7d
     #[arg(long, value_name = "TIME")]
     since: Option<When>,
     /// Before, in the same forms
@@ -43,10 +44,10 @@ pub(super) struct Args {
     /// Whether it was allowed
     #[arg(long, value_enum)]
     decision: Option<Decided>,
-    /// What became of an edit; only outcomes say that
+    /// What became of an edit
     #[arg(long, value_enum)]
     result: Option<Came>,
-    /// The kind of record
+    /// Only the records of this kind, each by itself
     #[arg(long, value_enum)]
     kind: Option<OfKind>,
     /// The request, by its `patchgate-request-id`
@@ -123,7 +124,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     }
     // On a terminal the records themselves show that it goes on, and the bar would stand between them.
     let bar = bar(journal.bytes, io::stdout().is_terminal());
-    let mut stream = Stream::begin(args.format, Query::new(filter));
+    let mut stream = Stream::begin(args.format, filter, Edits::Joined);
     let mut read = 0;
     let all = query::each(&journal.directory, &mut |line| {
         read += line.len() as u64 + 1;

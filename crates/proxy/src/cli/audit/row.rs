@@ -1,10 +1,10 @@
-//! A record as a row: of a table for people, of a CSV file for spreadsheets.
+//! A record or an edit as a row: of a table for people, of a CSV file for spreadsheets.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use patchgate_journal::Verdict;
-use patchgate_journal::query::About;
+use patchgate_journal::query::{About, Found};
 use patchgate_journal::record::read::{Decision, Record};
 use patchgate_model::quote::Quoted;
 
@@ -16,9 +16,47 @@ pub(super) const TITLE: &str = "\
 TIME                      KIND        RESULT        CALLER            RESOURCE                          REQUEST                               DETAILS
 ";
 
-/// A record as a line of a table. Columns have a fixed width, since what comes later is not known yet; a longer cell moves those
+/// A record, or an edit as one.
+pub(super) struct Row<'r> {
+    /// The record; of an edit its intent, with what its outcome says.
+    record: Cow<'r, Record<'r>>,
+    about: Cow<'r, About>,
+    kind: &'static str,
+    /// What became of an edit; what was decided, where a record says no more.
+    result: &'static str,
+}
+
+impl<'r> Row<'r> {
+    pub(super) fn of(found: &Found<'r>) -> Self {
+        match *found {
+            Found::Record { record, about, .. } => Self {
+                record: Cow::Borrowed(record),
+                about: Cow::Borrowed(about),
+                kind: record.kind.as_str(),
+                result: record.result.map(Verdict::as_str).unwrap_or_default(),
+            },
+            Found::Edit { intent, outcome } => {
+                let mut record = intent.clone();
+                if let Some(outcome) = outcome {
+                    record.status = outcome.status;
+                    record.duration_ms = outcome.duration_ms;
+                    record.upstream_request_id.clone_from(&outcome.upstream_request_id);
+                }
+                Self {
+                    record: Cow::Owned(record),
+                    about: Cow::Owned(About::of(intent)),
+                    kind: "edit",
+                    result: outcome.and_then(|outcome| outcome.result).map_or("open", Verdict::as_str),
+                }
+            }
+        }
+    }
+}
+
+/// A row as a line of a table. Columns have a fixed width, since what comes later is not known yet; a longer cell moves those
 /// behind it.
-pub(super) fn table(record: &Record<'_>, about: &About) -> String {
+pub(super) fn table(row: &Row<'_>) -> String {
+    let Row { record, about, kind, .. } = row;
     let cell = |text: &str| cut(&inert(text)).into_owned();
     let caller = about.caller.as_deref().or(about.known_by.as_deref()).unwrap_or("-");
     let keys = about.resource.iter().filter(|(name, _)| *name != "version").map(|(_, key)| key.as_str());
@@ -26,8 +64,8 @@ pub(super) fn table(record: &Record<'_>, about: &About) -> String {
     let line = format!(
         "{:.3}  {:<10}  {:<12}  {:<16}  {:<32}  {:<36}  {}",
         record.time,
-        record.kind.as_str(),
-        result(record),
+        kind,
+        result(row),
         cell(caller),
         cell(if resource.is_empty() { "-" } else { &resource }),
         cell(record.request_id.as_deref().unwrap_or("-")),
@@ -36,19 +74,18 @@ pub(super) fn table(record: &Record<'_>, about: &About) -> String {
     format!("{}\n", line.trim_end())
 }
 
-/// What was decided, or came of it, with the status.
-fn result(record: &Record<'_>) -> String {
-    let word = record.result.map(Verdict::as_str).or(record.decision.map(Decision::as_str));
-    match (word, record.status) {
-        (Some(word), Some(status)) => format!("{word} {status}"),
-        (word, _) => word.unwrap_or("-").to_owned(),
-    }
+/// What came of it, or was decided, with the status.
+fn result(row: &Row<'_>) -> String {
+    let decided = row.record.decision.map_or("-", Decision::as_str);
+    let word = if row.result.is_empty() { decided } else { row.result };
+    row.record.status.map_or_else(|| word.to_owned(), |status| format!("{word} {status}"))
 }
 
 /// What else there is to say.
 fn details(record: &Record<'_>) -> String {
     let mut parts = Vec::new();
-    parts.extend(record.edit.as_ref().map(ToString::to_string));
+    // No more of it than is shown.
+    parts.extend(record.edit.map(|edit| cut(edit).into_owned()));
     if !record.hashed.is_empty() {
         let names: Vec<&str> = record.hashed.keys().map(String::as_str).collect();
         parts.push(format!("hashed: {}", names.join(", ")));
@@ -96,8 +133,9 @@ pub(super) const COLUMNS: [&str; 26] = [
     "why",
 ];
 
-/// A record as a row of a CSV file, safe to be opened in a spreadsheet.
-pub(super) fn csv(record: &Record<'_>, about: &About) -> [String; 26] {
+/// A row of a CSV file, safe to be opened in a spreadsheet.
+pub(super) fn csv(row: &Row<'_>) -> [String; 26] {
+    let Row { record, about, kind, result } = row;
     let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
     let own = |text: &Option<String>| text.clone().unwrap_or_default();
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
@@ -109,7 +147,7 @@ pub(super) fn csv(record: &Record<'_>, about: &About) -> [String; 26] {
     [
         record.seq.to_string(),
         time(record.time),
-        record.kind.as_str().to_owned(),
+        (*kind).to_owned(),
         text(&record.request_id),
         text(&record.trace_id),
         own(&about.caller),
@@ -118,11 +156,11 @@ pub(super) fn csv(record: &Record<'_>, about: &About) -> [String; 26] {
         own(&about.route),
         pairs(&about.resource),
         about.decision.map(Decision::as_str).unwrap_or_default().to_owned(),
-        record.result.map(Verdict::as_str).unwrap_or_default().to_owned(),
+        (*result).to_owned(),
         number(record.status.map(u64::from)),
         text(&record.code),
         record.reasons.join(" "),
-        record.edit.as_ref().map(ToString::to_string).unwrap_or_default(),
+        record.edit.unwrap_or_default().to_owned(),
         pairs(&record.hashed),
         record.omitted.join(" "),
         number(record.duration_ms),
@@ -134,13 +172,18 @@ pub(super) fn csv(record: &Record<'_>, about: &About) -> [String; 26] {
         record.until.map(time).unwrap_or_default(),
         text(&record.why),
     ]
-    .map(|cell| no_formula(inert(&cell).into_owned()))
+    .map(|cell| no_formula(inert_cell(cell)))
 }
 
 /// A spreadsheet takes a cell that begins so for a formula, the wide forms among them; behind an apostrophe it is text.
 fn no_formula(cell: String) -> String {
     let formula = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
     if cell.starts_with(formula) { format!("'{cell}") } else { cell }
+}
+
+/// The same cell where there is nothing to change: some are long.
+fn inert_cell(cell: String) -> String {
+    if is_plain(&cell) { cell } else { inert(&cell).into_owned() }
 }
 
 /// A text in which nothing acts on a terminal.

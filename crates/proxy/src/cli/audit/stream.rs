@@ -3,21 +3,22 @@
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
 use clap::ValueEnum;
-use patchgate_journal::query::Query;
+use patchgate_journal::query::{Edits, Filter, Found, Query};
 use patchgate_journal::record::read::Record;
 
-use super::{Journal, row, unreadable};
+use super::row::{self, Row};
+use super::{Journal, unreadable};
 use crate::cli::{Failed, Outcome};
 use crate::reason;
 
 /// How records are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Shown {
-    /// A line each, for people
+    /// For people: a line for each edit, with what became of it
     Table,
-    /// The record as it stands, a line each
+    /// The records as they stand, a line each
     Json,
-    /// For spreadsheets
+    /// For spreadsheets: a row for each edit, with what became of it
     Csv,
 }
 
@@ -27,6 +28,20 @@ enum Writer {
     Table(Out),
     Json(Out),
     Csv(Box<csv::Writer<Out>>),
+}
+
+impl Writer {
+    fn write(&mut self, found: &Found<'_>) -> io::Result<()> {
+        match (self, found) {
+            (Self::Json(out), Found::Record { line, .. }) => {
+                writeln!(out, "{}", row::inert_json(&String::from_utf8_lossy(line)))
+            }
+            // JSON is the records as they stand: they are asked for apart.
+            (Self::Json(_), Found::Edit { .. }) => Ok(()),
+            (Self::Table(out), found) => out.write_all(row::table(&Row::of(found)).as_bytes()),
+            (Self::Csv(out), found) => out.write_record(row::csv(&Row::of(found))).map_err(of_csv),
+        }
+    }
 }
 
 /// What goes out, and how it went.
@@ -43,13 +58,15 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Begins with the names of the columns, where there are columns.
-    pub(super) fn begin(shown: Shown, query: Query) -> Self {
+    pub(super) fn begin(shown: Shown, filter: Filter, edits: Edits) -> Self {
         let out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
         let writer = match shown {
             Shown::Table => Writer::Table(out),
             Shown::Json => Writer::Json(out),
             Shown::Csv => Writer::Csv(Box::new(csv::Writer::from_writer(out))),
         };
+        let edits = if shown == Shown::Json { Edits::Apart } else { edits };
+        let query = Query::new(filter, edits);
         let mut stream = Self { writer, query, shown: 0, unread: 0, broken: None };
         let begun = match &mut stream.writer {
             Writer::Table(out) => out.write_all(row::TITLE.as_bytes()),
@@ -60,20 +77,28 @@ impl Stream {
         stream
     }
 
-    /// Shows a line whose hash is right, if it is a record that is wanted. An error is one of standard output.
+    /// Takes a line whose hash is right, and shows what is found with it. An error is one of standard output.
     pub(super) fn show(&mut self, line: &[u8]) -> io::Result<()> {
         let text = std::str::from_utf8(line).ok();
-        let Some((text, record)) = text.and_then(|text| Some((text, Record::parse(line).ok()?))) else {
+        let Some(record) = text.and_then(|_| Record::parse(line).ok()) else {
             self.unread += 1;
             return Ok(());
         };
-        let Some(about) = self.query.take(&record) else { return Ok(()) };
-        self.shown += 1;
-        let written = match &mut self.writer {
-            Writer::Table(out) => out.write_all(row::table(&record, &about).as_bytes()),
-            Writer::Json(out) => writeln!(out, "{}", row::inert_json(text)),
-            Writer::Csv(out) => out.write_record(row::csv(&record, &about)).map_err(of_csv),
-        };
+        let Self { writer, query, shown, .. } = self;
+        let written = query.take(line, &record, &mut |found| {
+            *shown += 1;
+            writer.write(&found)
+        });
+        self.kept(written)
+    }
+
+    /// Shows what has waited for records that did not come.
+    fn rest(&mut self) -> io::Result<()> {
+        let Self { writer, query, shown, .. } = self;
+        let written = query.end(&mut |found| {
+            *shown += 1;
+            writer.write(&found)
+        });
         self.kept(written)
     }
 
@@ -93,7 +118,7 @@ impl Stream {
 
     /// What the command came to, where reading ended so. A reader that has gone away is no error.
     pub(super) fn end(&mut self, read: io::Result<()>, journal: &Journal) -> Result<Outcome, Failed> {
-        let all = read.and_then(|()| self.flush());
+        let all = read.and_then(|()| self.rest()).and_then(|()| self.flush());
         match (&self.broken, all) {
             (Some(error), _) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Done),
             (Some(error), _) => Err(Failed(format!("cannot write the result: {}", reason::of(error)))),

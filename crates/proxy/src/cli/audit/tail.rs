@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use patchgate_journal::chain;
 use patchgate_journal::follow::Follower;
-use patchgate_journal::query::{Filter, Query};
+use patchgate_journal::query::{Edits, Filter};
 
 use super::stream::{Shown, Stream};
 use super::{Failed, Format, Outcome, Which, unreadable};
@@ -48,7 +48,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         Format::Human => Shown::Table,
         Format::Json => Shown::Json,
     };
-    let mut stream = Stream::begin(shown, Query::new(Filter::default()));
+    let mut stream = Stream::begin(shown, Filter::default(), Edits::Apart);
     loop {
         let read = follower.catch_up(&mut |line| {
             if chain::open(line).is_ok() {
