@@ -1,6 +1,6 @@
 //! Work that must end, whoever waits for it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -31,33 +31,38 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Outliving<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(work) = &mut self.work else { return Poll::Ready(Err(Panicked)) };
-        // What a panic left behind is never looked at again.
-        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => {
-                self.work = None;
-                Poll::Ready(Ok(output))
-            }
-            Err(_) => {
-                self.work = None;
-                Poll::Ready(Err(Panicked))
-            }
+        let polled = poll_caught(work.as_mut(), cx);
+        if polled.is_ready() {
+            self.work = None;
         }
+        polled
     }
 }
 
 impl<F: Future<Output: Send> + Send + 'static> Drop for Outliving<F> {
     fn drop(&mut self) {
         // Without a runtime the process is at its end.
-        if let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) {
-            self.tasks.spawn_on(work, &runtime);
+        if let (Some(mut work), Ok(runtime)) = (self.work.take(), Handle::try_current()) {
+            let rest = poll_fn(move |cx| poll_caught(work.as_mut(), cx));
+            self.tasks.spawn_on(rest, &runtime);
+        }
+    }
+}
+
+/// Goes on with the work; a panic of it is told of. What it leaves behind must not be looked at again.
+fn poll_caught<F: Future>(work: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Panicked>> {
+    match catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(_) => {
+            tracing::error!("a request panicked and has no answer; where, stands on standard error");
+            Poll::Ready(Err(Panicked))
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     use tokio::sync::Notify;
     use tokio::sync::oneshot;
@@ -112,12 +117,42 @@ mod tests {
         }
     }
 
+    /// Whether somebody waits for it or not, the log says so.
     #[tokio::test]
-    async fn a_panic_ends_the_work_alone() {
-        let tasks = TaskTracker::new();
-        let work = async { if tasks_are_many() { 1 } else { panic!("as it is meant to") } };
-        assert!(Outliving::new(work, tasks.clone()).await.is_err());
-        assert!(tasks.is_empty(), "what panicked does not go on");
+    async fn a_panic_ends_the_work_alone_and_is_told_of() {
+        for waited_for in [true, false] {
+            let log = Arc::new(Mutex::new(Vec::new()));
+            let writer = Written(Arc::clone(&log));
+            let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+            let _told = tracing::subscriber::set_default(subscriber);
+            let tasks = TaskTracker::new();
+            let work = async { if tasks_are_many() { 1 } else { panic!("as it is meant to") } };
+            let work = Outliving::new(work, tasks.clone());
+            if waited_for {
+                assert!(work.await.is_err());
+                assert!(tasks.is_empty(), "what panicked does not go on");
+            } else {
+                drop(work);
+                tasks.close();
+                tasks.wait().await;
+            }
+            let told = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+            assert_eq!(told.matches("a request panicked").count(), 1, "{told}");
+        }
+    }
+
+    /// A log in memory.
+    #[derive(Clone)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 
     fn tasks_are_many() -> bool {
