@@ -1,6 +1,6 @@
 //! Work that must end, whoever waits for it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -71,26 +71,34 @@ impl<T: Send + 'static> Future for Outliving<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(mut work) = self.work.take() else { return Poll::Ready(Err(Panicked)) };
-        // What a panic left behind is never looked at again.
-        match catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
-            Ok(Poll::Pending) => {
-                self.work = Some(work);
-                Poll::Pending
-            }
-            Ok(Poll::Ready(output)) => {
-                self.from.keep(work);
-                Poll::Ready(Ok(output))
-            }
-            Err(_) => Poll::Ready(Err(Panicked)),
+        let polled = poll_caught(&mut work, cx);
+        match &polled {
+            Poll::Pending => self.work = Some(work),
+            Poll::Ready(Ok(_)) => self.from.keep(work),
+            // What a panic left behind is never looked at again.
+            Poll::Ready(Err(Panicked)) => {}
         }
+        polled
     }
 }
 
 impl<T: Send + 'static> Drop for Outliving<T> {
     fn drop(&mut self) {
         // Without a runtime the process is at its end.
-        if let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) {
-            self.from.tasks.spawn_on(work, &runtime);
+        if let (Some(mut work), Ok(runtime)) = (self.work.take(), Handle::try_current()) {
+            let rest = poll_fn(move |cx| poll_caught(&mut work, cx));
+            self.from.tasks.spawn_on(rest, &runtime);
+        }
+    }
+}
+
+/// Goes on with the work; a panic of it is told of.
+fn poll_caught<T>(work: &mut Work<T>, cx: &mut Context<'_>) -> Poll<Result<T, Panicked>> {
+    match catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(_) => {
+            tracing::error!("a request panicked and has no answer; where, stands on standard error");
+            Poll::Ready(Err(Panicked))
         }
     }
 }
@@ -165,12 +173,42 @@ mod tests {
         assert_eq!(place.ended.lock().unwrap().len(), MOST_KEPT);
     }
 
+    /// Whether somebody waits for it or not, the log says so.
     #[tokio::test]
-    async fn a_panic_ends_the_work_alone() {
-        let tasks = TaskTracker::new();
-        let work = async { if tasks_are_many() { 1 } else { panic!("as it is meant to") } };
-        assert!(Outliving::new(work, &Workplace::new(tasks.clone())).await.is_err());
-        assert!(tasks.is_empty(), "what panicked does not go on");
+    async fn a_panic_ends_the_work_alone_and_is_told_of() {
+        for waited_for in [true, false] {
+            let log = Arc::new(Mutex::new(Vec::new()));
+            let writer = Written(Arc::clone(&log));
+            let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+            let _told = tracing::subscriber::set_default(subscriber);
+            let tasks = TaskTracker::new();
+            let work = async { if tasks_are_many() { 1 } else { panic!("as it is meant to") } };
+            let work = Outliving::new(work, &Workplace::new(tasks.clone()));
+            if waited_for {
+                assert!(work.await.is_err());
+                assert!(tasks.is_empty(), "what panicked does not go on");
+            } else {
+                drop(work);
+                tasks.close();
+                tasks.wait().await;
+            }
+            let told = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+            assert_eq!(told.matches("a request panicked").count(), 1, "{told}");
+        }
+    }
+
+    /// A log in memory.
+    #[derive(Clone)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 
     fn tasks_are_many() -> bool {

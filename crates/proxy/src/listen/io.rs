@@ -247,14 +247,7 @@ impl Socket {
         }
         let until = if parkable { self.deadline.min(self.kept) } else { self.deadline };
         if !parkable || self.place.is_taken() {
-            if until < self.reading.deadline() {
-                self.reading.as_mut().reset(until);
-            }
-            ready!(self.reading.as_mut().poll(cx));
-            if self.reading.deadline() < until {
-                self.reading.as_mut().reset(until);
-                ready!(self.reading.as_mut().poll(cx));
-            }
+            ready!(self.poll_until(cx, until));
             if until == self.deadline {
                 self.line.end_late(late);
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -263,6 +256,19 @@ impl Socket {
         self.place.give_back();
         self.line.parks.store(true, Ordering::Relaxed);
         Poll::Pending
+    }
+
+    /// Pending until then.
+    fn poll_until(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        if until < self.reading.deadline() {
+            self.reading.as_mut().reset(until);
+        }
+        ready!(self.reading.as_mut().poll(cx));
+        if self.reading.deadline() < until {
+            self.reading.as_mut().reset(until);
+            ready!(self.reading.as_mut().poll(cx));
+        }
+        Poll::Ready(())
     }
 
     /// What came of writing; a caller who takes nothing has a deadline.

@@ -91,6 +91,38 @@ fn faults() {
     }
 }
 
+/// Only then may the parser be taken away.
+#[test]
+fn it_is_quiet_when_nothing_has_come_that_was_not_taken() {
+    let edit = format!("{GET}Content-Length: 2\r\n\r\n");
+    let rows = [
+        (String::new(), 0, true),
+        ("\r".to_owned(), 0, false),
+        ("\r\n".to_owned(), 0, false),
+        ("G".to_owned(), 0, false),
+        (format!("{GET}\r\n"), 0, false),
+        (format!("{GET}\r\n"), 1, true),
+        (format!("{GET}\r\n\r\n"), 1, false),
+        (format!("{GET}\r\n{GET}\r\n"), 1, false),
+        (format!("{GET}\r\n{GET}\r\n"), 2, true),
+        (format!("{edit}a"), 1, false),
+        (format!("{edit}ab"), 1, true),
+        (format!("{edit}abc"), 1, false),
+        (format!("{GET}Transfer-Encoding: chunked\r\n\r\n0\r\n"), 1, false),
+        (format!("{GET}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 1, true),
+        (format!("{GET}Transfer-Encoding: chunked\r\n\r\nx\r\n"), 1, false),
+        ("GET  / HTTP/1.1\r\n\r\n".to_owned(), 1, false),
+    ];
+    for (bytes, taken, quiet) in rows {
+        let mut wire = Wire::default();
+        wire.see(bytes.as_bytes());
+        for _ in 0..taken {
+            _ = wire.verdict();
+        }
+        assert_eq!(wire.is_quiet(), quiet, "{bytes:?}, {taken} taken");
+    }
+}
+
 #[test]
 fn a_request_that_was_not_seen_is_a_fault() {
     assert_eq!(Wire::default().verdict(), Err(FramingFault::OutOfStep));
