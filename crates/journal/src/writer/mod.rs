@@ -60,7 +60,8 @@ pub(crate) struct Writer {
     /// What the first record of the next segment tells.
     news: Mark,
     retry: Option<Retry>,
-    retaining: bool,
+    /// When segments that may go were last looked for, in this segment.
+    retained: Option<Instant>,
     lines: Vec<u8>,
 }
 
@@ -83,7 +84,7 @@ impl Writer {
             orphans: found.open,
             news: found.news,
             retry: None,
-            retaining: false,
+            retained: None,
             lines: Vec::new(),
         }
     }
@@ -180,6 +181,7 @@ impl Writer {
             self.unsynced_since.map(|since| since + self.shared.settings.synced_within),
             self.retry.map(|retry| retry.at),
             (flood && writable).then(|| Instant::now() + Duration::from_secs(1)),
+            self.retain_at(),
         ]
         .into_iter()
         .flatten()
@@ -309,7 +311,7 @@ impl Writer {
         self.sync()?;
         self.unsynced.clear();
         self.fresh(Source::Nothing, "rotation").map_err(Trouble::Io)?;
-        self.retaining = false;
+        self.retained = None;
         Ok(())
     }
 
