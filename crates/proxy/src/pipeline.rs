@@ -47,7 +47,7 @@ pub async fn handle(
         credential: Credential::Missing,
         generation: rules.generation(),
         resource: None,
-        schema: None,
+        guard: None,
         edit: None,
         allowed: false,
     };
@@ -115,7 +115,7 @@ async fn way(
         }
         Admitted::Edit(admitted) => {
             told.resource = Some(admitted.resource().clone());
-            told.schema = Some(Arc::clone(admitted.schema()));
+            told.guard = Some(Arc::clone(admitted.guard()));
             let mut kept = worker.load.hold();
             let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept).await?;
             let edit = admitted.decide(&bytes)?;

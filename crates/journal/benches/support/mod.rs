@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use patchgate_journal::segment::SegmentName;
 use patchgate_journal::storage::{Appending, Reading, Storage};
-use patchgate_journal::{Asked, Who};
+use patchgate_journal::{Asked, FieldRules, Who};
 use patchgate_model::{
     Generation, GraphVersion, KeyPattern, PathTemplate, Recordable, RequestId, Resource, Route,
 };
@@ -57,6 +57,7 @@ pub(crate) fn asked(number: u128) -> Asked<'static> {
         trace_id: Some("0af7651916cd43dd8448eb211c80319c"),
         caller: Who { id: Some("soar-playbook"), known_by: "api-key" },
         generation: Generation(3),
+        fields: FieldRules::NONE,
     }
 }
 
