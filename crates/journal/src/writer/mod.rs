@@ -62,6 +62,8 @@ pub(crate) struct Writer {
     retry: Option<Retry>,
     /// When segments that may go were last looked for, in this segment.
     retained: Option<Instant>,
+    /// They are being looked for.
+    retaining: bool,
     lines: Vec<u8>,
 }
 
@@ -85,6 +87,7 @@ impl Writer {
             news: found.news,
             retry: None,
             retained: None,
+            retaining: false,
             lines: Vec::new(),
         }
     }

@@ -11,9 +11,11 @@ use crate::retention::{self, TakeAway};
 
 impl Writer {
     /// When to look for segments that may go: once a segment is begun, and as often as one would be if there were records.
+    /// What one look found is taken away before the next one begins: it would count it again.
     pub(super) fn retain_at(&self) -> Option<Instant> {
         let settings = &self.shared.settings;
-        let looks = !settings.retention.keeps_all() && self.segment.is_some() && !self.rescue;
+        let may = self.segment.is_some() && !self.rescue && !self.retaining;
+        let looks = may && !settings.retention.keeps_all();
         looks.then(|| self.retained.map_or_else(Instant::now, |last| last + settings.segment_age))
     }
 
@@ -31,18 +33,21 @@ impl Writer {
         let retention = self.shared.settings.retention;
         let (reader, shared) = (self.storage.reader(), Arc::clone(&self.shared));
         let now = (self.shared.settings.clock)();
-        // Without a thread nothing is taken away, until the next segment.
-        _ = thread::Builder::new().name("journal-retention".to_owned()).spawn(move || {
+        // Without a thread nothing is taken away, until the next look.
+        let looking = thread::Builder::new().name("journal-retention".to_owned()).spawn(move || {
             let plan = retention::plan(&*reader, &retention, now).unwrap_or_default();
             shared.order(Order::TakeAway(plan));
         });
+        self.retaining = looking.is_ok();
     }
 
     /// Says on record that the chain begins later, and then takes the segments before that away.
     pub(super) fn take_away(&mut self, plan: Option<TakeAway>) {
-        // Of two looks the later one may have ended first; where the chain begins never goes back.
-        let Some(plan) = plan.filter(|plan| plan.end.seq > self.begins.seq) else { return };
-        let before = std::mem::replace(&mut self.begins, plan.end);
+        self.retaining = false;
+        let Some(plan) = plan else { return };
+        // One that could not be removed last time lies before where the chain begins; that never goes back.
+        let end = if plan.end.seq > self.begins.seq { plan.end } else { self.begins };
+        let before = std::mem::replace(&mut self.begins, end);
         let mut batch = Batch::default();
         self.push_mark(&mut batch, "retention", None);
         let failures = self.shared.counted.failures.load(Ordering::Relaxed);
