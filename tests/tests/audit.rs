@@ -14,7 +14,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use patchgate_journal::chain::{self, Head};
 use patchgate_journal::segment::SegmentName;
-use patchgate_journal::{Asked, Journal, Outcome, Settings, Who};
+use patchgate_journal::{Asked, FieldRules, Journal, Outcome, Settings, Who};
 use patchgate_model::{
     Generation, GraphVersion, KeyPattern, PathTemplate, Recordable, RequestId, Resource, Route,
 };
@@ -511,6 +511,7 @@ fn edits(journal: &Journal, numbers: std::ops::Range<u128>) {
             trace_id: None,
             caller: Who { id: Some("soar"), known_by: "api-key" },
             generation: Generation(1),
+            fields: FieldRules::NONE,
         };
         runtime.block_on(async {
             let intent = journal.record(Edit::new(), &asked, &["default"]).await.expect("recorded");

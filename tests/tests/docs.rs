@@ -189,12 +189,23 @@ fn the_readmes_limits_are_those_that_are_in_force() {
     assert_eq!(sorted(told), sorted(in_force));
 }
 
+/// A key as the README makes one.
+fn secret(file: &Path) {
+    fs::write(file, "not-a-secret-0123456789\n").expect("a key");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("its owner's");
+    }
+}
+
 /// Each block that is a configuration, and each command beside it, in one folder and in the order of the README.
 #[test]
 fn the_readmes_configurations_and_commands_work() {
     let folder = tempfile::tempdir().expect("a folder");
     let page = repository().join("tests/data/pages/print-job-update.md");
     fs::copy(page, folder.path().join("print-job-update.md")).expect("the page");
+    secret(&folder.path().join("audit.key"));
     // The journal of a gateway that has served an edit, where a user's is.
     let state = folder.path().join("state");
     let mut served = command(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);

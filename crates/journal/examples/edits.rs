@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use patchgate_journal::{Asked, Journal, Outcome, Settings, Who};
+use patchgate_journal::{Asked, FieldRules, Journal, Outcome, Settings, Who};
 use patchgate_model::{
     Generation, GraphVersion, KeyPattern, PathTemplate, Recordable, RequestId, Resource, Route,
 };
@@ -80,6 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             trace_id: None,
             caller: Who { id: None, known_by: "nobody" },
             generation: Generation(1),
+            fields: FieldRules::NONE,
         };
         match wait(journal.record(edit.clone(), &asked, &[])) {
             Ok(intent) => {

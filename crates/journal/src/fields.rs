@@ -1,6 +1,5 @@
 //! Which values of an edit stand on record: as they are, as a keyed hash, or not at all.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -56,11 +55,15 @@ impl fmt::Debug for HashKey {
     }
 }
 
-/// The rule for each field. Fields without one stand as they are.
+/// The rules for the fields of a guard. Fields without one stand as they are.
 #[derive(Debug, Clone, Default)]
-pub struct FieldRules {
-    keep: BTreeMap<String, Keep>,
-    key: Option<HashKey>,
+pub struct FieldRules(Vec<(String, Withheld)>);
+
+/// What stands in the place of a value.
+#[derive(Debug, Clone)]
+enum Withheld {
+    Hash(HashKey),
+    Nothing,
 }
 
 /// A rule that can't be followed.
@@ -69,29 +72,47 @@ pub struct FieldRules {
 pub struct NoKey(pub String);
 
 impl FieldRules {
+    /// All values stand as they are.
+    pub const NONE: &Self = &Self(Vec::new());
+
     /// Rules by the names of fields. A key is needed where one of them is [`Keep::Hash`].
-    pub fn new(keep: BTreeMap<String, Keep>, key: Option<HashKey>) -> Result<Self, NoKey> {
-        match keep.iter().find(|(_, keep)| **keep == Keep::Hash) {
-            Some((field, _)) if key.is_none() => Err(NoKey(field.clone())),
-            _ => Ok(Self { keep, key }),
+    pub fn new<'f>(
+        fields: impl IntoIterator<Item = (&'f str, Keep)>,
+        key: Option<&HashKey>,
+    ) -> Result<Self, NoKey> {
+        let mut rules = Vec::new();
+        for (field, keep) in fields {
+            let withheld = match (keep, key) {
+                (Keep::Value, _) => continue,
+                (Keep::Hash, Some(key)) => Withheld::Hash(key.clone()),
+                (Keep::Hash, None) => return Err(NoKey(field.to_owned())),
+                (Keep::Omit, _) => Withheld::Nothing,
+            };
+            rules.push((field.to_owned(), withheld));
         }
+        Ok(Self(rules))
+    }
+
+    /// The rule of a field. There are a handful, so that looking through them is quicker than a map.
+    fn withheld(&self, field: &str) -> Option<&Withheld> {
+        self.0.iter().find(|(name, _)| name == field).map(|(_, withheld)| withheld)
     }
 
     /// Writes the members `edit`, `hashed` and `omitted`, the last two only where there are such fields.
     pub(crate) fn write(&self, members: &mut Members<'_>, edit: &dyn Recordable) {
-        if self.keep.values().all(|keep| *keep == Keep::Value) {
+        if self.0.is_empty() {
             members.raw("edit", edit.document());
             return;
         }
         let mut hashed = Vec::new();
         let mut omitted = Vec::new();
         members.object("edit", |members| {
-            edit.each_field(&mut |name, value| match (self.keep.get(name), &self.key) {
-                (None | Some(Keep::Value), _) => _ = members.raw(name, value),
-                (Some(Keep::Hash), Some(key)) => {
+            edit.each_field(&mut |name, value| match self.withheld(name) {
+                None => _ = members.raw(name, value),
+                Some(Withheld::Hash(key)) => {
                     hashed.push((name.to_owned(), format!("hmac-sha256:{}", key.hash(name, value))));
                 }
-                (Some(Keep::Hash | Keep::Omit), _) => omitted.push(name.to_owned()),
+                Some(Withheld::Nothing) => omitted.push(name.to_owned()),
             });
         });
         if !hashed.is_empty() {
@@ -104,5 +125,22 @@ impl FieldRules {
         if !omitted.is_empty() {
             members.texts("omitted", omitted.iter().map(String::as_str));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `openssl dgst -sha256 -hmac` computes it.
+    #[test]
+    fn a_hash_is_that_of_name_zero_and_value() {
+        let key = HashKey::new(b"a key of the test, not secret").unwrap();
+        let hash = key.hash("owner", br#""someone@contoso.example""#);
+        let expected = "a25bfa7b70738cc8473b02015f67d32ae8e3998c4c1d74ae11f1cae3cd58f35e";
+        assert_eq!(hash.to_string(), expected);
+        assert_ne!(hash, key.hash("owne", br#"r"someone@contoso.example""#), "the zero byte parts them");
+        assert_eq!(format!("{key:?}"), "HashKey");
+        assert_eq!(HashKey::new(&[7; 15]).unwrap_err(), ShortKey(15));
     }
 }

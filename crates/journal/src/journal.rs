@@ -104,7 +104,7 @@ impl Journal {
         let ticket = Ticket::new(Arc::clone(shared), asked.request_id, asked.trace_id);
         let now = (shared.settings.clock)();
         let queued = with_line(|line| {
-            body::intent(line, now, asked, &edit, reasons, &shared.settings.fields);
+            body::intent(line, now, asked, &edit, reasons, asked.fields);
             shared.intent(asked.request_id, line)
         });
         async move {
@@ -132,7 +132,7 @@ impl Journal {
         let most = if self.shared.health.borrow().is_writable() { settings.refusals_per_second } else { 0 };
         let single = offer(most)
             && with_line(|line| {
-                body::refusal(line, now, asked, refused, &settings.fields);
+                body::refusal(line, now, asked, refused, asked.fields);
                 // What finds no room is counted after all.
                 self.shared.refusal(line) || offer(0)
             });

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::fields::FieldRules;
 use crate::retention::Retention;
 
 /// When a record counts as recorded.
@@ -29,8 +28,6 @@ pub type Committed = Arc<dyn Fn(Duration) + Send + Sync>;
 pub struct Settings {
     /// When a record counts as recorded.
     pub durability: Durability,
-    /// Which values of an edit stand on record.
-    pub fields: FieldRules,
     /// A segment of this many bytes is the last one no longer.
     pub segment_bytes: u64,
     /// So is one of this age, if it has records.
@@ -61,7 +58,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             durability: Durability::Strict,
-            fields: FieldRules::default(),
             segment_bytes: 64 << 20,
             segment_age: Duration::from_hours(24),
             retention: Retention::default(),

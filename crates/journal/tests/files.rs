@@ -8,6 +8,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use patchgate_journal::query;
@@ -256,6 +257,25 @@ fn retention_takes_whole_segments_and_says_where_the_chain_begins() {
     edits(&journal, 1_000_000_000..1_000_000_060);
     journal.close();
     assert_eq!(segments(&disk)[..kept.len()], kept);
+}
+
+/// A record is gone in time though nothing comes behind it.
+#[test]
+fn what_is_old_goes_though_nobody_records_anything() {
+    let disk = Simulator::new();
+    let moment = Duration::from_millis(20);
+    let retention = Retention { age: Some(moment), bytes: None };
+    let settings = Settings { retention, segment_age: moment, ..quick() };
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), settings).unwrap();
+    edits(&journal, 0..3);
+    let begun = Instant::now();
+    while !on_record(&disk).intents.is_empty() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", segments(&disk));
+        std::thread::yield_now();
+    }
+    journal.close();
+    assert_eq!(findings(&disk), [""; 0]);
+    assert!(verify(&disk, &[], &mut |_, _| ()).unwrap().first > Some(6));
 }
 
 #[test]

@@ -15,8 +15,8 @@ use patchgate_journal::record::read::{Decision, Record};
 use patchgate_journal::simulator::Simulator;
 use patchgate_journal::verify::verify;
 use patchgate_journal::{
-    Directory, Durability, FieldRules, HashKey, Journal, Keep, NotRecorded, Outcome, Refused, Settings,
-    Subject, Verdict,
+    Asked, Directory, Durability, FieldRules, HashKey, Journal, Keep, NoKey, NotRecorded, Outcome, Refused,
+    Settings, Subject, Verdict,
 };
 use support::{
     Edit, asked, edits, findings, id, on_record, quick, segments, some_segments, wait, wait_until_writable,
@@ -79,23 +79,31 @@ fn a_record_is_as_documented() {
     );
 }
 
+/// The rules are those of the ruleset that decided: two edits behind each other can have different ones.
 #[test]
 fn values_are_kept_hashed_or_omitted() {
     let disk = Simulator::new();
     let key = HashKey::new(b"a key of the test, not secret").unwrap();
-    let keep = BTreeMap::from([("owner".to_owned(), Keep::Hash), ("state".to_owned(), Keep::Omit)]);
-    let fields = FieldRules::new(keep.clone(), Some(key.clone())).unwrap();
-    let (journal, _) = Journal::open_on(Box::new(disk.clone()), Settings { fields, ..quick() }).unwrap();
-    edits(&journal, 0..1);
+    let keep = [("owner", Keep::Hash), ("state", Keep::Omit)];
+    let fields = &FieldRules::new(keep, Some(&key)).unwrap();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    let edit = Edit::of(7);
+    drop(wait(journal.record(edit.clone(), &Asked { fields, ..asked(1) }, &[])).unwrap());
+    let refused = Refused { status: 403, code: "Forbidden", reasons: &[], subject: Subject::Edit(&edit) };
+    journal.refuse(&Asked { fields, ..asked(2) }, &refused);
     journal.close();
     let lines = support::lines(&disk, &segments(&disk)[0]);
-    let record = Record::parse(&lines[1]).unwrap();
-    assert_eq!(record.edit, Some("{}"));
-    assert_eq!(record.omitted, ["state"]);
-    let hash = key.hash("owner", br#""someone@contoso.example""#);
-    assert_eq!(record.hashed["owner"], format!("hmac-sha256:{hash}"));
-    assert!(!lines.concat().windows(7).any(|text| text == b"someone"));
-    assert!(FieldRules::new(keep, None).unwrap_err().to_string().contains("'owner'"));
+    let hash = format!("hmac-sha256:{}", key.hash("owner", br#""someone@contoso.example""#));
+    let records: Vec<_> = lines.iter().map(|line| Record::parse(line).unwrap()).collect();
+    for kind in [Kind::Intent, Kind::Refusal] {
+        let record = records.iter().find(|record| record.kind == kind).unwrap();
+        assert_eq!(record.edit, Some("{}"));
+        assert_eq!(record.omitted, ["state"]);
+        assert_eq!(record.hashed, BTreeMap::from([("owner".to_owned(), hash.clone())]));
+    }
+    let text = String::from_utf8(lines.concat()).unwrap();
+    assert!(!text.contains("someone") && !text.contains("closed"), "{text}");
+    assert_eq!(FieldRules::new(keep, None).unwrap_err(), NoKey("owner".to_owned()));
     assert!(HashKey::new(b"short").is_err());
 }
 

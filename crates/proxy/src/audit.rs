@@ -10,7 +10,8 @@ use etcetera::BaseStrategy;
 #[cfg(feature = "bench")]
 use patchgate_journal::storage::Storage;
 use patchgate_journal::{
-    Asked, Closing, Journal, NotRecorded, OpenError, RecordedIntent, Refused, Settings, Started, Subject, Who,
+    Asked, Closing, FieldRules, Journal, NotRecorded, OpenError, RecordedIntent, Refused, Retention,
+    Settings, Started, Subject, Who,
 };
 use patchgate_model::refusal::RecordFault;
 use patchgate_model::{Credential, Recordable, Refusal};
@@ -57,8 +58,15 @@ pub fn directory(config: &Config) -> Result<PathBuf, AuditError> {
 pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, PathBuf), AuditError> {
     let directory = directory(config)?;
     let commits = instruments.audit_commits();
+    let written = &config.audit;
     let settings = Settings {
-        durability: config.audit.durability,
+        durability: written.durability,
+        segment_bytes: written.segment_bytes.0 as u64,
+        segment_age: written.segment_age.0,
+        retention: Retention {
+            age: written.keep_for.map(|age| age.0),
+            bytes: written.keep_bytes.map(|bytes| bytes.0 as u64),
+        },
         committed: Some(Arc::new(move |took: Duration| commits.record(took.as_secs_f64(), &[]))),
         ..Settings::default()
     };
@@ -122,14 +130,15 @@ fn begin(directory: &Path, settings: Settings) -> Result<(Journal, Started), Ope
 }
 
 /// What is on record of the request itself.
-fn asked<'a>(told: &Told, trace_id: Option<&'a str>) -> Asked<'a> {
+fn asked<'a>(told: &'a Told, trace_id: Option<&'a str>) -> Asked<'a> {
     let known_by = match told.credential {
         // The token is Graph's to look into.
         Credential::Bearer => "bearer",
         _ => "nothing",
     };
     let caller = Who { id: None, known_by };
-    Asked { request_id: told.request_id, trace_id, caller, generation: told.generation }
+    let fields = told.guard.as_ref().map_or(FieldRules::NONE, |guard| guard.record());
+    Asked { request_id: told.request_id, trace_id, caller, generation: told.generation, fields }
 }
 
 /// Puts an edit on record: nothing is sent before.
@@ -180,7 +189,7 @@ pub fn refuse(journal: &Journal, told: &Told, trace: &Trace, refusal: &Refusal) 
     let subject = match (&told.edit, &told.resource) {
         (Some(edit), _) => Subject::Edit(edit as &dyn Recordable),
         (None, Some(resource)) => {
-            Subject::Resource { guard: told.schema.as_ref().map(|schema| schema.name()), resource }
+            Subject::Resource { guard: told.guard.as_ref().map(|guard| guard.schema().name()), resource }
         }
         (None, None) => Subject::Unknown,
     };
@@ -195,3 +204,6 @@ pub async fn close(journal: Journal) {
         tracing::error!("the audit journal could not be written to its end in time");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> 
         credential: Credential::Missing,
         generation: rules.generation(),
         resource: None,
-        schema: None,
+        guard: None,
         edit: None,
         allowed: false,
     };
@@ -122,7 +122,7 @@ async fn way(
         }
         Admitted::Edit(admitted) => {
             told.resource = Some(admitted.resource().clone());
-            told.schema = Some(Arc::clone(admitted.schema()));
+            told.guard = Some(Arc::clone(admitted.guard()));
             let mut kept = worker.load.hold();
             let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept).await?;
             let edit = admitted.decide(&bytes)?;

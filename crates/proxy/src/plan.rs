@@ -76,6 +76,7 @@ pub fn files(loaded: &Loaded) -> Vec<PathBuf> {
     let config = &loaded.config;
     let mut files: Vec<PathBuf> = loaded.document.iter().map(|document| document.path.clone()).collect();
     files.extend(config.guards.iter().filter_map(|guard| build::schema_file(&guard.schema, &config.folder)));
+    files.extend(config.audit.hash_key.as_ref().map(|file| config.folder.join(file)));
     files.extend(roots_file(config));
     files
 }

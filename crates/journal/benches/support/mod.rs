@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use patchgate_journal::{Asked, Who};
+use patchgate_journal::{Asked, FieldRules, Who};
 use patchgate_model::{
     Generation, GraphVersion, KeyPattern, PathTemplate, Recordable, RequestId, Resource, Route,
 };
@@ -54,5 +54,6 @@ pub(crate) fn asked(number: u128) -> Asked<'static> {
         trace_id: Some("0af7651916cd43dd8448eb211c80319c"),
         caller: Who { id: Some("soar-playbook"), known_by: "api-key" },
         generation: Generation(3),
+        fields: FieldRules::NONE,
     }
 }

@@ -259,18 +259,19 @@ mod tests {
             omit in any::<bool>(),
         ) {
             let edit = Edit::of(&key, &fields);
+            let keep = fields.keys().filter(|_| omit).map(|name| (name.as_str(), Keep::Omit));
+            let rules = FieldRules::new(keep, None).unwrap();
             let asked = Asked {
                 request_id: RequestId::from_uuid(uuid::Uuid::from_u128(7)),
                 trace_id: None,
                 caller: Who { id: caller.as_deref(), known_by: "test" },
                 generation: Generation(3),
+                fields: &rules,
             };
-            let keep = fields.keys().filter(|_| omit).map(|name| (name.clone(), Keep::Omit)).collect();
-            let rules = FieldRules::new(keep, None).unwrap();
             let time = Timestamp::from_second(seconds).unwrap();
             let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
             let mut body = Vec::new();
-            intent(&mut body, time, &asked, &edit, &reasons, &rules);
+            intent(&mut body, time, &asked, &edit, &reasons, asked.fields);
             let line = through_the_chain(&body);
             let record = Record::parse(&line).unwrap();
             prop_assert_eq!(record.time, time);

@@ -10,6 +10,7 @@ use patchgate_model::{Generation, Recordable, RequestId, Resource};
 use serde::Deserialize;
 
 use crate::chain::Head;
+use crate::fields::FieldRules;
 
 /// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -51,6 +52,8 @@ pub struct Asked<'a> {
     pub caller: Who<'a>,
     /// The ruleset that decided.
     pub generation: Generation,
+    /// How the values of an edit stand on record: what that ruleset says of its guard.
+    pub fields: &'a FieldRules,
 }
 
 /// The caller, as far as it is known.

@@ -71,6 +71,9 @@ pub(crate) struct Writer {
     /// What the first record of the next segment tells.
     news: Mark,
     retry: Option<Retry>,
+    /// When segments that may go were last looked for, in this segment.
+    retained: Option<Instant>,
+    /// They are being looked for.
     retaining: bool,
     company: Company,
     lines: Vec<u8>,
@@ -98,6 +101,7 @@ impl Writer {
             orphans: found.open,
             news: found.news,
             retry: None,
+            retained: None,
             retaining: false,
             company: Company::default(),
             lines: Vec::new(),
@@ -207,6 +211,7 @@ impl Writer {
             self.retry.map(|retry| retry.at),
             self.segment.is_some().then(|| self.looked + LOOK),
             (flood && writable).then(|| Instant::now() + Duration::from_secs(1)),
+            self.retain_at(),
         ]
         .into_iter()
         .flatten()
@@ -333,7 +338,7 @@ impl Writer {
         }
         self.sync()?;
         self.fresh(Source::Nothing, "rotation").map_err(Trouble::Io)?;
-        self.retaining = false;
+        self.retained = None;
         Ok(())
     }
 

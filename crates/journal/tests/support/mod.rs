@@ -22,7 +22,7 @@ use patchgate_journal::record::read::Record;
 use patchgate_journal::simulator::Simulator;
 use patchgate_journal::storage::Reading;
 use patchgate_journal::verify::{Finding, verify};
-use patchgate_journal::{Asked, Journal, Outcome, Settings, Verdict, Who};
+use patchgate_journal::{Asked, FieldRules, Journal, Outcome, Settings, Verdict, Who};
 use patchgate_model::{
     Generation, GraphVersion, KeyPattern, PathTemplate, Recordable, RequestId, Resource, Route,
 };
@@ -75,6 +75,7 @@ pub fn asked(number: u64) -> Asked<'static> {
         trace_id: Some("0123456789abcdef0123456789abcdef"),
         caller: Who { id: Some("tool"), known_by: "api-key" },
         generation: Generation(1),
+        fields: FieldRules::NONE,
     }
 }
 

@@ -55,7 +55,7 @@ fn guards(rules: &Ruleset) -> Vec<String> {
         let digest = schema.digest().get(..12).unwrap_or_default();
         format!("guards {STRONG}{}{STRONG:#}{date}, schema sha256 {digest}…", schema.name())
     };
-    rules.guards().iter().map(line).collect()
+    rules.guards().iter().map(|guard| line(guard)).collect()
 }
 
 /// The defaults that somebody may want to be different, and does not see.

@@ -86,6 +86,7 @@ fn guard<'r>(rules: &'r Ruleset, name: Option<&str>) -> Result<&'r Guarded, Fail
         (Some(name), guards) => guards
             .iter()
             .find(|guard| guard.schema().name() == name)
+            .map(AsRef::as_ref)
             .ok_or_else(|| Failed(format!("--guard: there is no guard '{name}'; there is: {}", names()))),
         (None, [only]) => Ok(only),
         (None, _) => Err(Failed(format!("--guard is needed, as there are several: {}", names()))),

@@ -35,7 +35,7 @@ Examples:
 enum Command {
     /// Say all that is wrong with the configuration, each fault with file, line and column.
     ///
-    /// The schemas and certificates that it names are loaded, too. What depends on the machine is not looked at: whether an
+    /// The schemas, certificates and the key that it names are loaded, too. What depends on the machine is not looked at: whether an
     /// address is free, and whether there is a store of certificates.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Which),

@@ -36,8 +36,8 @@ Examples:
 When standard output is no terminal, one JSON line with the real addresses is written there as
 soon as requests are accepted. SIGTERM and SIGINT end the process after the requests under way;
 a second one ends it at once. SIGHUP reads the configuration again, and so does a change of a
-file that it names: guards, routes, listen.public_url and the limits of a request are taken at
-once; the log says which other keys count from the next start on.
+file that it names: guards, routes, listen.public_url, audit.hash_key and the limits of a request
+are taken at once; the log says which other keys count from the next start on.
 
 Exit status: 0 ended as it was told to, 2 could not start, or requests were cut off.";
 

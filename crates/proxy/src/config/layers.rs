@@ -25,6 +25,9 @@ const LARGEST_FILE: u64 = 1024 * 1024;
 /// What of a head is neither target nor header lines: the method, the version, line ends.
 const HEAD_REST: usize = 1024;
 
+/// How many segments a journal keeps at least: with fewer a good part of it would go at once.
+const FEWEST_SEGMENTS: usize = 4;
+
 /// What stands over the file.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
@@ -339,7 +342,7 @@ fn is_service_link(rest: &str) -> bool {
 
 /// What is wrong with values that are each fine by themselves.
 pub(super) fn together(loaded: &Loaded) -> Vec<Fault> {
-    let Config { listen, admin, limits, timeouts, telemetry, .. } = &loaded.config;
+    let Config { listen, admin, audit, limits, timeouts, telemetry, .. } = &loaded.config;
     let mut faults = Vec::new();
     if !listen.address.ip().is_loopback() && !listen.insecure {
         let message = format!(
@@ -372,6 +375,21 @@ pub(super) fn together(loaded: &Loaded) -> Vec<Fault> {
         let source = loaded.source("timeouts.drain_delay");
         let key = if *source == Source::Default { "timeouts.drain" } else { "timeouts.drain_delay" };
         faults.push(loaded.fault(key, message).help("make timeouts.drain longer"));
+    }
+    if audit.keep_for.is_some_and(|keep| keep.0 < audit.segment_age.0) {
+        let message = "it is shorter than audit.segment_age, and only whole segments go";
+        faults.push(
+            loaded.fault("audit.keep_for", message).help("make it longer, or audit.segment_age shorter"),
+        );
+    }
+    let least = audit.segment_bytes.0.saturating_mul(FEWEST_SEGMENTS);
+    if audit.keep_bytes.is_some_and(|keep| keep.0 < least) {
+        let message = format!(
+            "it is less than {FEWEST_SEGMENTS} times audit.segment_bytes, and only whole segments go"
+        );
+        faults.push(
+            loaded.fault("audit.keep_bytes", message).help("make it larger, or audit.segment_bytes smaller"),
+        );
     }
     if telemetry.endpoint.is_none() && *loaded.source("telemetry.otlp.protocol") != Source::Default {
         let fault =

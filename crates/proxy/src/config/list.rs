@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use patchgate_journal::Keep;
 use patchgate_model::quote::Quoted;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Place};
 use super::file::{self, Read};
+use super::value::Value;
 use super::{Guard, Route};
 
 /// A string in a list's item, with its place.
@@ -20,14 +22,51 @@ struct Text {
 pub(super) fn guards(value: &Spanned<DeValue<'_>>, read: &mut Read) {
     let mut guards = Vec::new();
     for Item { span, table, key } in items("guard", value, read) {
-        known("[[guard]]", table, &["schema"], read);
+        known("[[guard]]", table, &["schema", "record"], read);
         let form = "the name of a schema that ships, or the path of one";
+        let record = record(&format!("guard[{}].record", guards.len()), table, read);
         let Some(schema) = text(&key, "schema", form, &span, table, read) else { continue };
         read.places.insert(format!("guard[{}]", guards.len()), span);
         read.places.insert(format!("guard[{}].schema", guards.len()), schema.span);
-        guards.push(Guard { schema: schema.value });
+        guards.push(Guard { schema: schema.value, record });
     }
     read.guards = Some(guards);
+}
+
+/// How the fields of a guard stand on record. The place of each is its name: whether it is a field, the schema says.
+fn record(key: &str, table: &DeTable<'_>, read: &mut Read) -> Vec<(String, Keep)> {
+    let Some(value) = table.get("record") else { return Vec::new() };
+    let Some(fields) = value.get_ref().as_table() else {
+        let message = format!("this is {}", file::kind(value.get_ref()));
+        let fault = Fault::new(key, Place::File(value.span()), message);
+        read.faults
+            .push(fault.help(format!("expected a table with, for the name of a field, {}", Keep::form())));
+        return Vec::new();
+    };
+    let mut rules = Vec::new();
+    for (field, value) in fields {
+        let key = of_field(key, field.get_ref());
+        let keep = match value.get_ref() {
+            DeValue::String(word) => Keep::parse(word),
+            other => Err(format!("this is {}", file::kind(other))),
+        };
+        match keep {
+            Ok(keep) => {
+                read.places.insert(key, field.span());
+                rules.push((field.get_ref().clone().into_owned(), keep));
+            }
+            Err(message) => {
+                let fault = Fault::new(key, Place::File(value.span()), message);
+                read.faults.push(fault.help(format!("expected {}", Keep::form())));
+            }
+        }
+    }
+    rules
+}
+
+/// The key of a field in a guard's `record`.
+pub fn of_field(record: &str, field: &str) -> String {
+    format!("{record}.{}", Quoted(field))
 }
 
 /// Reads `[[route]]`.

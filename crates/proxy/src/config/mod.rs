@@ -22,12 +22,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use patchgate_journal::Durability;
+use patchgate_journal::{Durability, Keep};
 use patchgate_model::Cloud;
 
 pub use fault::{Fault, Faults, Place};
 pub use layers::{Draft, Flags, Inputs, Loaded, Source};
-pub use units::{Count, Delay, Size, Span};
+pub use list::of_field;
+pub use units::{Age, Count, Delay, Size, Span};
 pub use value::{PublicUrl, Url};
 
 /// A whole configuration.
@@ -100,15 +101,38 @@ pub struct Route {
 pub struct Guard {
     /// The name of a schema that ships with the gateway, or the path of one.
     pub schema: String,
+    /// How the values of its fields stand on record, in the order of their names; others, as they are.
+    pub record: Vec<(String, Keep)>,
 }
 
+/// The size of a segment of the journal.
+pub type SegmentSize = Size<{ 4 << 30 }, { 64 << 10 }>;
+/// The size of the whole journal.
+pub type JournalSize = Size<{ 1 << 50 }>;
+/// The age of a segment of the journal.
+pub type SegmentAge = Age<1, { 31 * DAY }>;
+/// The age of a record. Less than a day is a slip of the unit, and would empty the journal.
+pub type RecordAge = Age<DAY, { 36_500 * DAY }>;
+
+const DAY: u64 = 24 * 60 * 60;
+
 /// `[audit]`
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Audit {
     /// The journal's directory; else one in the user's state directory.
     pub directory: Option<PathBuf>,
     /// When a record counts as recorded.
     pub durability: Durability,
+    /// The file with the key of values that stand on record as a hash.
+    pub hash_key: Option<PathBuf>,
+    /// How long records are kept; else for ever.
+    pub keep_for: Option<RecordAge>,
+    /// The most bytes of all records; else there is no most.
+    pub keep_bytes: Option<JournalSize>,
+    /// A segment of this size is followed by another.
+    pub segment_bytes: SegmentSize,
+    /// So is one of this age.
+    pub segment_age: SegmentAge,
 }
 
 /// `[telemetry]`; the `OTEL_*` variables win.
@@ -247,6 +271,20 @@ impl Default for Listen {
 impl Default for Admin {
     fn default() -> Self {
         Self { address: SocketAddr::from(([127, 0, 0, 1], 4081)) }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            durability: Durability::default(),
+            hash_key: None,
+            keep_for: None,
+            keep_bytes: None,
+            segment_bytes: Size::kib(64 * 1024),
+            segment_age: Age(Duration::from_secs(DAY)),
+        }
     }
 }
 

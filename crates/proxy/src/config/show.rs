@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::fault::line_and_column;
 use super::settings;
-use super::value::Kind;
-use super::{Loaded, Source};
+use super::value::{Kind, Value as _};
+use super::{Loaded, Source, of_field};
 
 /// A value to be shown.
 struct Row {
@@ -60,6 +60,10 @@ fn rows(loaded: &Loaded) -> Vec<Row> {
         .collect();
     for (index, guard) in loaded.config.guards.iter().enumerate() {
         rows.push(row(loaded, format!("guard[{index}].schema"), guard.schema.clone().into()));
+        for (field, keep) in &guard.record {
+            let key = of_field(&format!("guard[{index}].record"), field);
+            rows.push(row(loaded, key, keep.written().into()));
+        }
     }
     for (index, route) in loaded.config.routes.iter().enumerate() {
         rows.push(row(loaded, format!("route[{index}].path"), route.path.clone().into()));

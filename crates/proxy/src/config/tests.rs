@@ -81,6 +81,20 @@ const WRONG: &[(&str, &str)] = &[
     ("[timeouts]\nidle = \"9999999999h\"\n", "a.toml:2:8: timeouts.idle: it may be 24h at most"),
     ("[timeouts]\nidle = \"99999999999999999999h\"\n", "a.toml:2:8: timeouts.idle: this is not a time"),
     ("[timeouts]\nidle = \"soon\"\n", "a.toml:2:8: timeouts.idle: this is not a time"),
+    ("[timeouts]\nidle = \"2d\"\n", "a.toml:2:8: timeouts.idle: it may be 24h at most"),
+    ("[audit]\nkeep_for = \"1mo\"\n", "a.toml:2:12: audit.keep_for: this is not a time"),
+    ("[audit]\nkeep_for = \"400m\"\n", "a.toml:2:12: audit.keep_for: it must be 24h at least"),
+    ("[audit]\nkeep_for = \"999999999999d\"\n", "a.toml:2:12: audit.keep_for: this is not a time"),
+    ("[audit]\nsegment_age = \"-1d\"\n", "a.toml:2:15: audit.segment_age: it must not be negative"),
+    ("[audit]\nsegment_bytes = \"1KiB\"\n", "a.toml:2:17: audit.segment_bytes: it must be 64KiB at least"),
+    (
+        "[audit]\nkeep_bytes = \"1MiB\"\n",
+        "a.toml:2:14: audit.keep_bytes: it is less than 4 times audit.segment_bytes, and only whole segments go",
+    ),
+    (
+        "[audit]\nkeep_for = \"1d\"\nsegment_age = \"25h\"\n",
+        "a.toml:2:12: audit.keep_for: it is shorter than audit.segment_age, and only whole segments go",
+    ),
     (
         "[timeouts]\ndrain_delay = \"30s\"\n",
         "a.toml:2:15: timeouts.drain_delay: it is not shorter than timeouts.drain, of which it is a part: nothing under way could finish",
@@ -140,6 +154,12 @@ const WRONG: &[(&str, &str)] = &[
     ("[[guard]]\n", "a.toml:1:1: guard[0]: there is no 'schema'"),
     ("[[guard]]\nschema = \"\"\n", "a.toml:2:10: guard[0].schema: it is empty"),
     ("[[guard]]\nschema = [\"a\"]\n", "a.toml:2:10: guard[0].schema: this is a list"),
+    ("[[guard]]\nschema = \"a\"\nrecords = 1\n", "a.toml:3:1: 'records' is not a key of [[guard]]"),
+    ("[[guard]]\nschema = \"a\"\nrecord = 1\n", "a.toml:3:10: guard[0].record: this is a number"),
+    (
+        "[[guard]]\nschema = \"a\"\n[guard.record]\nx = \"Omit\"\n",
+        "a.toml:4:5: guard[0].record.x: this is none of the names that are known; did you mean \"omit\"?",
+    ),
     ("[[route]]\npath = \"/{version}/a\"\n", "a.toml:1:1: route[0]: there is no 'methods'"),
     ("[[route]]\nmethods = []\npath = \"/{version}/a\"\n", "a.toml:2:11: route[0].methods: there is none"),
     (
@@ -252,6 +272,34 @@ fn variables_that_kubernetes_sets_for_a_service_are_no_typing_errors() {
     for name in ["PATCHGATE_PORT_X", "PATCHGATE_LISTEN__PORT", "PATCHGATE_REPORT"] {
         let result = layers::assemble(None, &inputs(&[(name, "1")], Flags::default())).accept();
         assert_eq!(lines(result).len(), 1, "{name}");
+    }
+}
+
+/// How a time and a size are written again.
+#[test]
+fn units_are_those_that_people_write() {
+    for (key, value, shown) in [
+        ("audit.keep_for", "P400D", "400d"),
+        ("audit.keep_for", "1d", "24h"),
+        ("audit.keep_for", "1d 12h", "36h"),
+        ("audit.keep_for", "2w", "14d"),
+        ("audit.keep_for", "36500d", "36500d"),
+        ("audit.segment_age", "1s", "1s"),
+        ("audit.segment_age", "60m", "60m"),
+        ("audit.segment_age", "1h", "60m"),
+        ("timeouts.idle", "1d", "24h"),
+        ("timeouts.idle", "1ms", "1ms"),
+        ("timeouts.idle", "1m", "60s"),
+        ("timeouts.idle", "2m", "2m"),
+        ("audit.keep_bytes", "2048TiB", "it may be 1024TiB at most"),
+        ("audit.keep_bytes", "2TiB", "2TiB"),
+        ("audit.segment_bytes", "64KiB", "64KiB"),
+        ("audit.segment_bytes", "65535B", "it must be 64KiB at least"),
+    ] {
+        let setting = settings::find(key).unwrap();
+        let mut config = Config::default();
+        let told = (setting.set)(&mut config, value).err().or_else(|| setting.written(&config));
+        assert_eq!(told.as_deref(), Some(shown), "{key} = {value}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use http::Uri;
 use http::uri::Authority;
-use patchgate_journal::Durability;
+use patchgate_journal::{Durability, Keep};
 use patchgate_model::Cloud;
 use patchgate_model::suggest::nearest;
 
@@ -264,6 +264,11 @@ impl Choice for OtlpProtocol {
 
 impl Choice for Durability {
     const ALL: &'static [(&'static str, Self)] = &[("strict", Self::Strict), ("relaxed", Self::Relaxed)];
+}
+
+impl Choice for Keep {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("value", Self::Value), ("hash", Self::Hash), ("omit", Self::Omit)];
 }
 
 impl Choice for LogFormat {

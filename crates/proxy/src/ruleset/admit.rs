@@ -26,7 +26,7 @@ pub(super) fn admit(rules: &Arc<Ruleset>, head: &Head, caller: Caller) -> Result
             credential(caller.credential)?;
             edit_headers(&head.headers, &seen, guard, rules.limits)?;
             Ok(Admitted::Edit(AdmittedEdit {
-                schema: Arc::clone(&guard.schema),
+                guard: Arc::clone(guard),
                 resource,
                 headers: Outbound::of_edit(&head.headers),
                 json_depth: rules.limits.json_depth,
@@ -44,7 +44,7 @@ pub(super) fn admit(rules: &Arc<Ruleset>, head: &Head, caller: Caller) -> Result
 
 /// What target and method name together.
 enum Named<'r> {
-    Edit(&'r Guarded, Resource),
+    Edit(&'r Arc<Guarded>, Resource),
     Read(Resource),
 }
 

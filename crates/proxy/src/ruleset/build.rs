@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::HeaderName;
+use patchgate_journal::HashKey;
 use patchgate_model::route::PathTemplate;
 use patchgate_model::suggest::nearest;
 use patchgate_model::{Cloud, Generation, GraphVersion, KeyPattern, Route};
 use patchgate_validator::{Schema, SchemaError};
 
+use super::hash_key::{self, HashKeyError};
 use super::reach::{self, Conflict};
+use super::recorded::{self, RecordFault};
 use super::{Guarded, Limits, Ruleset, shipped};
 use crate::config::{self, Config};
 use crate::reason;
@@ -66,6 +69,12 @@ pub enum BuildError {
         /// Where it exists.
         offered: String,
     },
+    /// What a guard says about the record can't be followed.
+    #[error(transparent)]
+    Record(#[from] RecordFault),
+    /// The key of hashed values can't be used.
+    #[error(transparent)]
+    HashKey(#[from] HashKeyError),
     /// A route is not one.
     #[error("{0}")]
     Route(String),
@@ -88,19 +97,22 @@ impl BuildError {
     }
 
     /// What to do about it, where the words do not say it.
-    pub fn help(&self) -> Option<&'static str> {
+    pub fn help(&self) -> Vec<String> {
+        let one = |help: &str| vec![help.to_owned()];
         match self {
             Self::NoGuard => {
-                Some("add one, or leave all of them out to guard what patchgate guards by default")
+                one("add one, or leave all of them out to guard what patchgate guards by default")
             }
-            Self::Unreadable { .. } => Some("a relative path belongs to the folder of the configuration"),
-            Self::Conflict(Conflict::Twice { .. }) => Some("leave one of them out"),
-            Self::Conflict(_) => Some("a guard that can be gone around is none; leave this path out"),
-            Self::Cloud { .. } => Some("leave the guard out, or choose another cloud"),
+            Self::Unreadable { .. } => one("a relative path belongs to the folder of the configuration"),
+            Self::Conflict(Conflict::Twice { .. }) => one("leave one of them out"),
+            Self::Conflict(_) => one("a guard that can be gone around is none; leave this path out"),
+            Self::Cloud { .. } => one("leave the guard out, or choose another cloud"),
             Self::Schema { .. } => {
-                Some("docs/schema-format.md says what a schema has; `patchgate schema show` loads one")
+                one("docs/schema-format.md says what a schema has; `patchgate schema show` loads one")
             }
-            Self::UnknownSchema { .. } | Self::Route(_) => None,
+            Self::Record(fault) => fault.help(),
+            Self::HashKey(error) => one(error.help()),
+            Self::UnknownSchema { .. } | Self::Route(_) => Vec::new(),
         }
     }
 }
@@ -109,11 +121,23 @@ impl BuildError {
 pub fn build(config: &Config, generation: Generation) -> Result<Ruleset, BuildErrors> {
     let mut errors: Vec<(String, BuildError)> = Vec::new();
     let mut guards: Vec<(String, Guarded)> = Vec::new();
+    // One that is named is looked at, needed or not: it would be the first surprise of the next change.
+    let hash_key = config.audit.hash_key.as_ref().map(|file| hash_key::read(file, &config.folder));
+    let hash_key = hash_key.transpose().unwrap_or_else(|error| {
+        errors.push(("audit.hash_key".to_owned(), error.into()));
+        None
+    });
+    let readable = errors.is_empty();
     for (index, guard) in config.guards.iter().enumerate() {
-        let key = format!("guard[{index}].schema");
-        match guarded(guard, &config.folder) {
-            Ok(guard) => guards.push((key, guard)),
-            Err(error) => errors.push((key, error)),
+        match guarded(guard, &config.folder, hash_key.as_ref()) {
+            Ok(guard) => guards.push((format!("guard[{index}].schema"), guard)),
+            // A key that could not be read is none, and that has been said.
+            Err(found) => errors.extend(
+                found
+                    .into_iter()
+                    .filter(|(_, error)| readable || !matches!(error, BuildError::Record(RecordFault::NoKey)))
+                    .map(|(key, error)| (format!("guard[{index}].{key}"), error)),
+            ),
         }
     }
     if config.guards.is_empty() {
@@ -145,7 +169,7 @@ fn ruleset(
     guards: Vec<(String, Guarded)>,
     reads: Vec<(String, Arc<Route>)>,
 ) -> Ruleset {
-    let guards: Vec<Guarded> = guards.into_iter().map(|(_, guard)| guard).collect();
+    let guards: Vec<Arc<Guarded>> = guards.into_iter().map(|(_, guard)| Arc::new(guard)).collect();
     let reads: Vec<Arc<Route>> = reads.into_iter().map(|(_, route)| route).collect();
     let edits =
         guards.iter().flat_map(|guard| &guard.routes).map(|r| format!("PATCH {}", r.template().as_str()));
@@ -202,8 +226,14 @@ fn excerpt(file: &str, text: &[u8], error: &SchemaError) -> Option<Excerpt<'stat
     Some(Excerpt { file: file.to_owned().into(), at: At::Text(text.into(), span), label: "".into() })
 }
 
-fn guarded(guard: &config::Guard, folder: &Path) -> Result<Guarded, BuildError> {
-    let schema = Arc::new(schema(&guard.schema, folder)?);
+/// Loads a guard; its faults have the rest of their keys, such as `schema`.
+fn guarded(
+    guard: &config::Guard,
+    folder: &Path,
+    hash_key: Option<&HashKey>,
+) -> Result<Guarded, Vec<(String, BuildError)>> {
+    let of_schema = |error| vec![("schema".to_owned(), error)];
+    let schema = Arc::new(schema(&guard.schema, folder).map_err(of_schema)?);
     let facts = schema.guard();
     // The schema was refused at load if a key of its paths had no pattern.
     let pattern = |name: &str| facts.keys.get(name).map(|key| key.pattern.clone());
@@ -211,12 +241,20 @@ fn guarded(guard: &config::Guard, folder: &Path) -> Result<Guarded, BuildError> 
         .paths
         .iter()
         .map(|path| route(path.clone(), facts.versions.clone(), pattern))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<_, _>>()
+        .map_err(of_schema)?;
     let required_headers =
         facts.required_headers.iter().map(HeaderName::try_from).collect::<Result<_, _>>().map_err(
-            |error| BuildError::Schema { name: guard.schema.clone(), reason: error.to_string(), at: None },
+            |error| {
+                let reason = error.to_string();
+                of_schema(BuildError::Schema { name: guard.schema.clone(), reason, at: None })
+            },
         )?;
-    Ok(Guarded { schema, routes, required_headers })
+    let record = recorded::rules(&guard.record, &schema, hash_key).map_err(|faults| {
+        let faults = faults.into_iter();
+        faults.map(|(field, fault)| (config::of_field("record", &field), fault.into())).collect::<Vec<_>>()
+    })?;
+    Ok(Guarded { schema, routes, required_headers, record })
 }
 
 fn not_offered(guard: &Guarded, cloud: Cloud) -> Option<BuildError> {

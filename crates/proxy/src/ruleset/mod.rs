@@ -5,15 +5,18 @@
 
 mod admit;
 pub mod build;
+mod hash_key;
 mod headers;
 mod media_type;
 mod reach;
+mod recorded;
 mod shipped;
 
 use std::sync::Arc;
 
 use http::HeaderName;
 use http::uri::Authority;
+use patchgate_journal::FieldRules;
 use patchgate_model::refusal::{HostFault, Misdirection};
 use patchgate_model::{Caller, Credential, Generation, Refusal, Resource, Route};
 use patchgate_validator::{Edit, Schema};
@@ -26,7 +29,7 @@ use crate::head::Head;
 #[derive(Debug)]
 pub struct Ruleset {
     generation: Generation,
-    guards: Vec<Guarded>,
+    guards: Vec<Arc<Guarded>>,
     reads: Vec<Arc<Route>>,
     limits: Limits,
     public: Option<Authority>,
@@ -35,12 +38,13 @@ pub struct Ruleset {
     known: Arc<[String]>,
 }
 
-/// A schema with the routes that it guards.
+/// A schema with the routes that it guards, and what stands on record of an edit that it checks.
 #[derive(Debug)]
 pub struct Guarded {
     schema: Arc<Schema>,
     routes: Vec<Arc<Route>>,
     required_headers: Vec<HeaderName>,
+    record: FieldRules,
 }
 
 /// The limits that a decision depends on; sizes in bytes.
@@ -72,7 +76,7 @@ pub enum Admitted {
 /// An edit whose head was admitted; [`decide`](Self::decide) takes its body.
 #[derive(Debug)]
 pub struct AdmittedEdit {
-    schema: Arc<Schema>,
+    guard: Arc<Guarded>,
     resource: Resource,
     headers: Outbound,
     json_depth: usize,
@@ -104,7 +108,7 @@ impl Ruleset {
     }
 
     /// The guards.
-    pub fn guards(&self) -> &[Guarded] {
+    pub fn guards(&self) -> &[Arc<Guarded>] {
         &self.guards
     }
 
@@ -119,7 +123,7 @@ impl Ruleset {
     }
 
     /// The guard and the resource that a path names.
-    fn guarded(&self, path: &str) -> Option<(&Guarded, Resource)> {
+    fn guarded(&self, path: &str) -> Option<(&Arc<Guarded>, Resource)> {
         self.guards.iter().find_map(|guard| guard.resource(path).map(|resource| (guard, resource)))
     }
 
@@ -144,6 +148,11 @@ impl Guarded {
         &self.routes
     }
 
+    /// How the values of an edit stand on record.
+    pub fn record(&self) -> &FieldRules {
+        &self.record
+    }
+
     /// A target of this guard made of the examples of its keys.
     pub fn example_path(&self) -> Option<String> {
         let route = self.routes.first()?;
@@ -162,7 +171,7 @@ impl Guarded {
 impl AdmittedEdit {
     /// Whether a body may pass: the checked edit, or everything that is wrong with it.
     pub fn decide(&self, body: &[u8]) -> Result<Edit, Refusal> {
-        self.schema.check(self.resource.clone(), body, self.json_depth).map_err(Refusal::Violations)
+        self.guard.schema.check(self.resource.clone(), body, self.json_depth).map_err(Refusal::Violations)
     }
 
     /// What is edited.
@@ -170,9 +179,9 @@ impl AdmittedEdit {
         &self.resource
     }
 
-    /// What its body is checked against.
-    pub fn schema(&self) -> &Arc<Schema> {
-        &self.schema
+    /// The guard that checks its body.
+    pub fn guard(&self) -> &Arc<Guarded> {
+        &self.guard
     }
 
     /// The most bytes that its body may have.

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use patchgate_model::{Credential, Generation, Refusal, RequestId, Resource};
-use patchgate_validator::{Edit, Schema};
+use patchgate_validator::Edit;
 
 use super::metrics::Metrics;
 use super::traces::Trace;
 use crate::config::LogRequests;
 use crate::head::Head;
+use crate::ruleset::Guarded;
 
 /// What is known of a request when it is answered.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub struct Told {
     pub generation: Generation,
     /// What its path names, if it names something.
     pub resource: Option<Resource>,
-    /// The schema that an edit is checked against, once its head was admitted.
-    pub schema: Option<Arc<Schema>>,
+    /// The guard of an edit, once its head was admitted.
+    pub guard: Option<Arc<Guarded>>,
     /// The edit, if it was allowed.
     pub edit: Option<Edit>,
     /// Whether it was allowed.

@@ -141,8 +141,8 @@ impl Trace {
                 span.set_attribute(KeyValue::new("patchgate.resource.id", id));
             }
         }
-        if let Some(schema) = &told.schema {
-            span.set_attribute(KeyValue::new("patchgate.schema", schema.name().to_owned()));
+        if let Some(guard) = &told.guard {
+            span.set_attribute(KeyValue::new("patchgate.schema", guard.schema().name().to_owned()));
         }
         if let Some(edit) = &told.edit {
             span.set_attribute(strings("patchgate.edit.fields", edit.field_names()));

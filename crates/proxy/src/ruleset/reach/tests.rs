@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use patchgate_journal::FieldRules;
 use patchgate_model::route::PathTemplate;
 use patchgate_model::{GraphVersion, KeyPattern, Route};
 use patchgate_validator::Schema;
@@ -21,7 +22,7 @@ fn schema(name: &str, path: &str, versions: &str, field: &str) -> Guarded {
     let routes =
         guard.paths.iter().map(|path| Arc::new(Route::new(path.clone(), guard.versions.clone(), pattern)));
     let routes = routes.collect();
-    Guarded { schema, routes, required_headers: Vec::new() }
+    Guarded { schema, routes, required_headers: Vec::new(), record: FieldRules::default() }
 }
 
 fn read(path: &str) -> Arc<Route> {
