@@ -94,13 +94,11 @@ impl<T: Send + 'static> Drop for Outliving<T> {
 
 /// Goes on with the work; a panic of it is told of.
 fn poll_caught<T>(work: &mut Work<T>, cx: &mut Context<'_>) -> Poll<Result<T, Panicked>> {
-    match catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
-        Ok(polled) => polled.map(Ok),
-        Err(_) => {
-            tracing::error!("a request panicked and has no answer; where, stands on standard error");
-            Poll::Ready(Err(Panicked))
-        }
-    }
+    let Ok(polled) = catch_unwind(AssertUnwindSafe(|| work.poll(cx))) else {
+        tracing::error!("a request panicked and has no answer; where, stands on standard error");
+        return Poll::Ready(Err(Panicked));
+    };
+    polled.map(Ok)
 }
 
 #[cfg(test)]
