@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
-use patchgate_journal::nowhere::Nowhere;
+use patchgate_journal::nowhere::{self, Nowhere};
 use patchgate_journal::storage::Storage;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -58,6 +58,9 @@ enum What {
         /// Its journal lies on a storage that drops everything
         #[arg(long)]
         drops: bool,
+        /// No edit is recorded at all
+        #[arg(long)]
+        unrecorded: bool,
         /// What the gateway is told
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
@@ -87,7 +90,10 @@ fn main() -> Result<ExitCode> {
         What::Cost(args) => cost::run(&args)?,
         What::Rest(args) => rest::run(&args)?,
         What::Plain { checks, listen, upstream } => plain::run(listen, &upstream, checks)?,
-        What::Gateway { drops, arguments } => {
+        What::Gateway { drops, unrecorded, arguments } => {
+            if unrecorded {
+                nowhere::record_nothing();
+            }
             let arguments = std::iter::once("patchgate".into()).chain(arguments).collect();
             let storage = drops.then(|| Box::new(Nowhere) as Box<dyn Storage>);
             return Ok(patchgate_proxy::main_on(storage, arguments));

@@ -18,6 +18,9 @@ pub(crate) enum Subject {
     /// The same, which parses each body and validates it in the usual way
     #[value(name = "plain-checking")]
     PlainChecking,
+    /// The gateway, no traces, no record of any edit
+    #[value(name = "gateway-unrecorded")]
+    GatewayUnrecorded,
     /// The gateway, no traces, relaxed journal on a storage that drops everything
     #[value(name = "gateway-dropped")]
     GatewayDropped,
@@ -45,10 +48,11 @@ pub(crate) struct Running {
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Nginx,
         Self::Plain,
         Self::PlainChecking,
+        Self::GatewayUnrecorded,
         Self::GatewayDropped,
         Self::Gateway,
         Self::GatewayStrict,
@@ -61,6 +65,7 @@ impl Subject {
             Self::Nginx => "nginx",
             Self::Plain => "plain hyper",
             Self::PlainChecking => "plain hyper, parses and validates",
+            Self::GatewayUnrecorded => "gateway, nothing recorded",
             Self::GatewayDropped => "gateway, journal dropped",
             Self::Gateway => "gateway",
             Self::GatewayStrict => "gateway, strict journal",
@@ -103,9 +108,14 @@ impl Subject {
                 let config = folder.join("gateway.toml");
                 let text = "[limits]\nconnections = 20000\nconnections_per_address = 20000\n[timeouts]\nidle = \"10m\"\n";
                 std::fs::write(&config, text)?;
-                let mut command = if self == Self::GatewayDropped {
+                let kind = match self {
+                    Self::GatewayUnrecorded => Some("--unrecorded"),
+                    Self::GatewayDropped => Some("--drops"),
+                    _ => None,
+                };
+                let mut command = if let Some(kind) = kind {
                     let mut command = pinned(core, std::env::current_exe()?);
-                    command.args(["gateway", "--drops"]);
+                    command.args(["gateway", kind]);
                     command
                 } else {
                     pinned(core, binary)

@@ -1,9 +1,22 @@
 //! A storage that drops everything: what a journal costs without its disk. For benchmarks alone.
 
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::segment::SegmentName;
 use crate::storage::{Appending, Reading, Storage};
+
+/// Whether no edit is recorded at all.
+static UNRECORDED: AtomicBool = AtomicBool::new(false);
+
+/// From now on no edit of this process is recorded, and each counts as if it were: what all else costs without the record.
+pub fn record_nothing() {
+    UNRECORDED.store(true, Ordering::Relaxed);
+}
+
+pub(crate) fn nothing_is_recorded() -> bool {
+    UNRECORDED.load(Ordering::Relaxed)
+}
 
 /// A storage that drops everything.
 #[derive(Debug, Clone, Copy)]
