@@ -176,7 +176,7 @@ fn edit(line: &[u8]) -> Option<&str> {
             _ if in_string => {}
             b'{' | b'[' => depth += 1,
             b':' if depth == 1 && line.get(string.clone()) == Some(b"edit".as_slice()) => {
-                begin = Some(at + 1)
+                begin = Some(at + 1);
             }
             b',' if depth == 1 && begin.is_some() => return text(line.get(begin?..at)?),
             b'}' | b']' => {
