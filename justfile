@@ -33,6 +33,10 @@ deny:
 bench:
     cargo bench --package patchgate-validator --package patchgate-proxy
 
+# Whether a journal with `durability = "relaxed"` takes 20,000 and 30,000 edits a second on the disk of DIRECTORY, and what it takes at most.
+bench-relaxed DIRECTORY:
+    cargo bench --package patchgate-journal --bench relaxed -- {{DIRECTORY}}
+
 # CPU per request beside nginx and a plain proxy; memory, cold start, size. Needs two cores; installs nginx and wrk.
 bench-cost *ARGS:
     cargo run --release --package patchgate-cost --features plain -- cost {{ARGS}}

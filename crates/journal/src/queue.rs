@@ -194,7 +194,7 @@ impl Shared {
             Some(NotRecorded::Closed)
         } else if let Some(reason) = &state.unwritable {
             Some(NotRecorded::Unwritable(Arc::clone(reason)))
-        } else if state.open >= self.settings.most_open
+        } else if state.open >= self.settings.most_open()
             || state.queue.bytes.len() + body.len() > self.settings.most_queued
         {
             Some(NotRecorded::Busy)

@@ -36,7 +36,8 @@ pub struct Settings {
     pub retention: Retention,
     /// Space kept back on the disk, in bytes, for the outcomes of edits in flight when it is full.
     pub reserve_bytes: u64,
-    /// The most intents without an outcome; a further one is refused.
+    /// The most intents without an outcome; a further one is refused. With [`Durability::Relaxed`] four times as many: there an
+    /// intent counts until its outcome is written, also while the disk takes its time for what was written before.
     pub most_open: usize,
     /// The most bytes waiting to be written; a further intent is refused, and a refusal only counted.
     pub most_queued: usize,
@@ -52,6 +53,16 @@ pub struct Settings {
     pub clock: fn() -> Timestamp,
     /// Told how long each commit took: write, and sync where there was one. Called by the journal's own thread.
     pub committed: Option<Committed>,
+}
+
+impl Settings {
+    /// The most intents without an outcome.
+    pub(crate) fn most_open(&self) -> usize {
+        match self.durability {
+            Durability::Strict => self.most_open,
+            Durability::Relaxed => self.most_open.saturating_mul(4),
+        }
+    }
 }
 
 impl Default for Settings {
