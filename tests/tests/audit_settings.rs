@@ -1,19 +1,16 @@
-//! What can be set about the audit record: which values stand in it and how, how long it is kept, and how it is cut into
-//! segments. Seen from outside, in the files and in what the commands say of them.
+//! What can be set about the audit record: which values stand in it and how, and what is said of settings that can't be
+//! followed. Seen from outside, in the files and in what the commands say of them. `audit_retention` has how long it is kept.
 
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
-use std::time::Duration;
 
 use insta::assert_snapshot;
-use jiff::Timestamp;
-use patchgate_journal::{Journal, Settings};
 use patchgate_tests::client::Response;
 use patchgate_tests::gateway::{self, Gateway};
-use patchgate_tests::journal::{findings, segments};
+use patchgate_tests::journal::segments;
 use patchgate_tests::process::until;
 use patchgate_tests::rows::INCIDENT;
 use patchgate_tests::upstream::Upstream;
@@ -400,122 +397,4 @@ fn what_is_set_is_shown_and_a_variable_sets_it_too() {
     // The file of the variable is there, the one of the configuration is not.
     let output = run(&["config", "check", "--config", "patchgate.toml"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// The bytes of all segments.
-fn bytes(directory: &Path) -> u64 {
-    segments(directory).iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
-}
-
-/// An edit of about 25 KiB.
-fn large() -> String {
-    let tags: Vec<String> = (0..100).map(|number| format!("{number:-<250}")).collect();
-    json!({ "customTags": tags }).to_string()
-}
-
-/// Fails unless the chain holds and begins later, as it says itself; returns the number of the first record.
-fn begins_later(place: &Place) -> u64 {
-    let (code, said) = place.run(&["audit", "verify", "audit"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("sound") && said.contains("taken away by retention"), "{said}");
-    let line = said.lines().find(|line| line.starts_with("from to")).expect("where it begins");
-    let first = line.split_whitespace().nth(2).expect("a number").parse().expect("a number");
-    assert!(first > 1, "{said}");
-    first
-}
-
-#[test]
-fn the_oldest_segments_go_where_all_are_more_than_may_be_kept() {
-    const KEPT: u64 = 256 << 10;
-    let place = Place::new();
-    place.configure("", "segment_bytes = \"64KiB\"\nkeep_bytes = \"256KiB\"");
-    let gateway = place.start();
-    let large = large();
-    let mut first = 0;
-    for _ in 0..2 {
-        (0..40).for_each(|_| _ = edited(&gateway, &large));
-        // One segment more may be there, the one that is written to.
-        until("few are left", || bytes(&place.audit()) <= KEPT + (96 << 10));
-        // Beside the gateway; what it takes away under the reader is said to be gone, and is read again.
-        until("sound", || place.run(&["audit", "verify", "audit"]).0 == Some(0));
-    }
-    let (status, said) = gateway.stop();
-    assert!(status.success(), "{said}");
-    assert!(bytes(&place.audit()) > KEPT / 2, "and no more go than have to");
-    // It is the same for the next process, and the chain goes on.
-    for _ in 0..2 {
-        let begins = begins_later(&place);
-        assert!(begins > first, "{begins} after {first}");
-        first = begins;
-        let gateway = place.start();
-        (0..20).for_each(|_| _ = edited(&gateway, &large));
-        until("few are left", || bytes(&place.audit()) <= KEPT + (96 << 10));
-        gateway.stop();
-    }
-    assert_eq!(findings(&place.audit()), [""; 0]);
-}
-
-/// Writes some segments of records of another time.
-fn segments_of(directory: &Path, clock: fn() -> Timestamp) -> usize {
-    let before = segments(directory).len();
-    let settings = Settings { segment_bytes: 4 << 10, clock, ..Settings::default() };
-    let (journal, _) = Journal::open(directory, settings).expect("a journal");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    for _ in 0..50 {
-        runtime.block_on(journal.checkpoint()).expect("a record");
-    }
-    journal.close();
-    segments(directory).len() - before
-}
-
-#[test]
-fn segments_go_when_their_records_are_old_and_not_before() {
-    let place = Place::new();
-    fs::create_dir(place.audit()).expect("a folder");
-    let old = segments_of(&place.audit(), || Timestamp::now() - Duration::from_hours(24 * 401));
-    let young = segments_of(&place.audit(), || Timestamp::now() - Duration::from_hours(24 * 399));
-    assert!(old > 2 && young > 2, "{old} {young}");
-    place.configure("", "");
-    let gateway = place.start();
-    edited(&gateway, EDIT);
-    gateway.stop();
-    assert_eq!(segments(&place.audit()).len(), old + young + 1, "without a limit all is kept");
-
-    place.configure("", "keep_for = \"400d\"");
-    let gateway = place.start();
-    // Nobody has to send anything for it.
-    until("the old ones are gone", || segments(&place.audit()).len() == young + 2);
-    edited(&gateway, EDIT);
-    let (status, said) = gateway.stop();
-    assert!(status.success(), "{said}");
-    begins_later(&place);
-    assert_eq!(segments(&place.audit()).len(), young + 2);
-    let (_, before) = place.run(&["audit", "query", "--until", "400d", "audit"]);
-    assert!(before.ends_with("no record is like that\n"), "{before}");
-    let (_, since) = place.run(&["audit", "query", "--since", "400d", "--until", "398d", "audit"]);
-    assert!(since.lines().count() > 50, "{since}");
-}
-
-#[test]
-fn segments_are_cut_by_size_and_by_age() {
-    let place = Place::new();
-    place.configure("", "segment_bytes = \"64KiB\"");
-    let gateway = place.start();
-    let large = large();
-    (0..12).for_each(|_| _ = edited(&gateway, &large));
-    gateway.stop();
-    let sizes: Vec<u64> =
-        segments(&place.audit()).iter().map(|file| file.metadata().expect("a file").len()).collect();
-    let (_, full) = sizes.split_last().expect("segments");
-    assert!(full.len() > 2 && full.iter().all(|size| (64 << 10..128 << 10).contains(size)), "{sizes:?}");
-
-    let place = Place::new();
-    place.configure("", "segment_age = \"1s\"");
-    let gateway = place.start();
-    until("three segments", || {
-        edited(&gateway, EDIT);
-        segments(&place.audit()).len() == 3
-    });
-    gateway.stop();
-    assert_eq!(findings(&place.audit()), [""; 0]);
 }
