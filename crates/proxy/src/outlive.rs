@@ -51,13 +51,11 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Outliving<F> {
 
 /// Goes on with the work; a panic of it is told of. What it leaves behind must not be looked at again.
 fn poll_caught<F: Future>(work: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Panicked>> {
-    match catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
-        Ok(polled) => polled.map(Ok),
-        Err(_) => {
-            tracing::error!("a request panicked and has no answer; where, stands on standard error");
-            Poll::Ready(Err(Panicked))
-        }
-    }
+    let Ok(polled) = catch_unwind(AssertUnwindSafe(|| work.poll(cx))) else {
+        tracing::error!("a request panicked and has no answer; where, stands on standard error");
+        return Poll::Ready(Err(Panicked));
+    };
+    polled.map(Ok)
 }
 
 #[cfg(test)]
