@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 
+use super::connect::{to_host, within};
 use super::origin::Origin;
 use super::request::Outgoing;
 use crate::shared_stream::SharedStream;
@@ -222,9 +223,7 @@ impl Client {
     }
 
     async fn connect(&self) -> io::Result<Connection> {
-        // Names are resolved on the runtime's blocking threads, and the addresses tried in turn.
-        let connecting = TcpStream::connect((self.origin.host(), self.origin.port()));
-        let stream = within(self.deadlines.connect, "no connection in time", connecting).await?;
+        let stream = to_host(self.origin.host(), self.origin.port(), self.deadlines.connect).await?;
         stream.set_nodelay(true)?;
         let stream = Arc::new(stream);
         let shared = SharedStream(Arc::clone(&stream));
@@ -307,14 +306,6 @@ impl Connection {
         })
         .await
     }
-}
-
-async fn within<T>(
-    deadline: Duration,
-    late: &'static str,
-    work: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
-    timeout(deadline, work).await.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, late)))
 }
 
 async fn handshake<S>(stream: S) -> io::Result<http1::SendRequest<Full<Bytes>>>

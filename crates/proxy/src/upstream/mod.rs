@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod client;
+mod connect;
 mod links;
 pub mod origin;
 #[cfg(feature = "bench")]
