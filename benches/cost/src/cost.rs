@@ -117,7 +117,16 @@ impl Bench<'_> {
     fn round(&self, script: &Path, connections: usize, seconds: u64) -> Result<Round> {
         let of = |proxy| self.one(proxy, script, connections, seconds);
         let figures = self.running.iter().map(of).collect::<Result<_>>()?;
-        Ok(Round { figures, disk: disk::measure(self.args.core, self.folder, connections)? })
+        let disk = || disk::measure(self.args.core, self.folder, connections);
+        Ok(Round { figures, disk: disk()?, beside: self.loaded(script, connections, disk)? })
+    }
+
+    /// Does some work while the gateway whose journal is dropped is loaded, if there is one.
+    fn loaded<T>(&self, script: &Path, connections: usize, work: impl Fn() -> Result<T>) -> Result<T> {
+        let dropped = self.running.iter().find(|proxy| proxy.subject == Subject::GatewayDropped);
+        let Some(proxy) = dropped else { return work() };
+        let _load = wrk::start(self.args.load_core, proxy.address, script, connections)?;
+        work()
     }
 
     fn one(&self, proxy: &Running, script: &Path, connections: usize, seconds: u64) -> Result<Figures> {

@@ -3,8 +3,9 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use crate::process::pinned;
+use crate::process::{Process, pinned};
 use crate::{Result, requests};
 
 /// What one run of wrk says.
@@ -34,6 +35,14 @@ pub(crate) fn script(folder: &Path, name: &str, body: &str, token: &str) -> Resu
     );
     fs::write(&file, text)?;
     Ok(file)
+}
+
+/// Starts wrk, for a minute at most; what it says is not looked at.
+pub(crate) fn start(core: usize, address: SocketAddr, script: &Path, connections: usize) -> Result<Process> {
+    let mut command = pinned(core, "wrk");
+    command.args(["--threads", "1", "--duration", "60s", "--connections", &connections.to_string()]);
+    command.arg("--script").arg(script).arg(format!("http://{address}{}", requests::TARGET));
+    Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
 }
 
 /// Runs wrk; an answer that is not a success is an error.

@@ -44,7 +44,10 @@ pub fn refusal(refusal: &Refusal, stamp: Stamp<'_>) -> Response<Body> {
 /// Fields that one kind of refusal needs.
 fn particular(refusal: &Refusal, headers: &mut HeaderMap) {
     match refusal {
-        Refusal::Framing(_) => _ = headers.insert(CONNECTION, HeaderValue::from_static("close")),
+        // The rest of a body that did not come in time is not waited for.
+        Refusal::Framing(_) | Refusal::BodyTimeout => {
+            _ = headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Refusal::Method(allow) => _ = headers.insert(ALLOW, HeaderValue::from_static(allow)),
         Refusal::Credential(_) => _ = headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         Refusal::ContentCoding => _ = headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")),

@@ -33,7 +33,7 @@ impl Company {
         // Who was answered by the last commit may come again; who came during it waits now.
         let seen = std::mem::take(&mut self.last) + queued;
         self.active = seen.max(self.active - self.active.div_ceil(4));
-        let wanted = if self.active < FEW { 1 } else { self.active - self.active / 8 };
+        let wanted = if self.active < FEW { 1 } else { self.active - self.active / 16 };
         (wanted, self.took.min(MOST))
     }
 }
@@ -57,7 +57,7 @@ mod tests {
     fn most_of_those_who_are_active_are_waited_for() {
         let mut company = Company::default();
         company.committed(20, SYNC);
-        assert_eq!(company.wanted(12), (28, SYNC));
+        assert_eq!(company.wanted(12), (30, SYNC));
     }
 
     #[test]
