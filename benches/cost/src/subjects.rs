@@ -134,7 +134,8 @@ impl Subject {
                 }
                 let mut process = Process::start(&mut command)?;
                 process.until_it_listens(listen)?;
-                (process, listen, Some(admin))
+                // Where nothing is recorded the journal has no figures.
+                (process, listen, (self != Self::GatewayUnrecorded).then_some(admin))
             }
         };
         let request = requests::bytes(address, requests::SMALL, &requests::token(64));
