@@ -28,7 +28,7 @@ impl Schema {
         let mut document = json::parse(body, depth)?;
         let mistyped = self.take_entity_type(&mut document);
         if mistyped.is_none() && self.accepts(&document) {
-            let (bytes, fields) = canonical(&document, self.shape());
+            let (bytes, fields) = canonical(&document, self.shape(), body.len());
             return Ok(Edit::new(Arc::clone(self), resource, bytes, fields));
         }
         violations::cut(&mut document, self.shape());
@@ -59,11 +59,12 @@ impl Schema {
     }
 }
 
-/// The document in its documented spelling, and where its fields are.
-fn canonical(document: &Document<'_>, shape: &Shape) -> (Vec<u8>, Vec<Field>) {
-    let mut out = Vec::with_capacity(256);
+/// The document in its documented spelling, and where its fields are; as it was read it had `length` bytes.
+fn canonical(document: &Document<'_>, shape: &Shape, length: usize) -> (Vec<u8>, Vec<Field>) {
+    let mut out = Vec::with_capacity(length);
     let mut fields = Vec::new();
     if let Document::Object(members) = document {
+        fields.reserve_exact(members.len());
         out.push(b'{');
         for (name, value) in members {
             separate(&mut out, b'{');

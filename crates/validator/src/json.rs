@@ -42,9 +42,10 @@ pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Document<'_>, Violatio
     }
     let trouble = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_str(text);
-    let seed = Level { left: depth, trouble: &trouble };
-    let read = seed.deserialize(&mut reader).and_then(|document| reader.end().map(|()| document));
-    read.map_err(|error| {
+    let mut document = Document::Null;
+    let seed = Level { left: depth, trouble: &trouble }.into(&mut document);
+    let read = seed.deserialize(&mut reader).and_then(|()| reader.end());
+    read.map(|()| document).map_err(|error| {
         let place = place_of(text, &error);
         match trouble.take() {
             Some(Trouble::Duplicate(name)) => violation(Fault::DuplicateField { name, place }),
@@ -93,14 +94,24 @@ enum Trouble {
     Nul,
 }
 
-/// Reads a value with `left` levels below it.
+/// How deep a reader is: `left` levels may follow below.
 #[derive(Clone, Copy)]
 struct Level<'t> {
     left: usize,
     trouble: &'t RefCell<Option<Trouble>>,
 }
 
-impl Level<'_> {
+/// Reads a value into its place. A value that is returned is moved from hand to hand, which takes longer than to read it.
+struct Slot<'d, 'b, 't> {
+    level: Level<'t>,
+    place: &'d mut Document<'b>,
+}
+
+impl<'t> Level<'t> {
+    fn into<'d, 'b>(self, place: &'d mut Document<'b>) -> Slot<'d, 'b, 't> {
+        Slot { level: self, place }
+    }
+
     /// Stops the reader; the words never show, the trouble does.
     fn stop<E: serde::de::Error>(self, trouble: Trouble) -> E {
         self.trouble.replace(Some(trouble));
@@ -124,67 +135,84 @@ impl Level<'_> {
     }
 }
 
-impl<'b> DeserializeSeed<'b> for Level<'_> {
-    type Value = Document<'b>;
+impl<'b> DeserializeSeed<'b> for Slot<'_, 'b, '_> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'b>>(self, deserializer: D) -> Result<Document<'b>, D::Error> {
+    fn deserialize<D: Deserializer<'b>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'b> Visitor<'b> for Level<'_> {
-    type Value = Document<'b>;
+impl<'b> Visitor<'b> for Slot<'_, 'b, '_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Document<'b>, E> {
-        Ok(Document::Null)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        *self.place = Document::Null;
+        Ok(())
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Document<'b>, E> {
-        Ok(Document::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        *self.place = Document::Bool(value);
+        Ok(())
     }
 
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Document<'b>, E> {
-        self.integer(value, Number::from(value))
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        *self.place = self.level.integer(value, Number::from(value))?;
+        Ok(())
     }
 
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Document<'b>, E> {
-        self.integer(value.unsigned_abs(), Number::from(value))
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
+        *self.place = self.level.integer(value.unsigned_abs(), Number::from(value))?;
+        Ok(())
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Document<'b>, E> {
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
         // A large integer arrives here too, already rounded.
         match Number::from_f64(value) {
-            Some(number) if value.abs() <= SAFE_DOUBLE => Ok(Document::Number(number)),
-            _ => Err(self.stop(Trouble::Number)),
+            Some(number) if value.abs() <= SAFE_DOUBLE => *self.place = Document::Number(number),
+            _ => return Err(self.level.stop(Trouble::Number)),
         }
+        Ok(())
     }
 
-    fn visit_borrowed_str<E: serde::de::Error>(self, value: &'b str) -> Result<Document<'b>, E> {
-        Ok(Document::String(Cow::Borrowed(value)))
+    fn visit_borrowed_str<E: serde::de::Error>(self, value: &'b str) -> Result<(), E> {
+        *self.place = Document::String(Cow::Borrowed(value));
+        Ok(())
     }
 
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Document<'b>, E> {
-        self.unescaped(value).map(Document::String)
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
+        *self.place = Document::String(self.level.unescaped(value)?);
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'b>>(self, mut items: A) -> Result<Document<'b>, A::Error> {
-        let below = self.deeper()?;
-        let mut read = Vec::new();
-        while let Some(item) = items.next_element_seed(below)? {
-            read.push(item);
+    fn visit_seq<A: SeqAccess<'b>>(self, mut items: A) -> Result<(), A::Error> {
+        let below = self.level.deeper()?;
+        // Places are made ahead, where they lie: to push one after the other would move each.
+        let (mut places, mut read) = (Vec::new(), 0);
+        loop {
+            let Some(place) = places.get_mut(read) else {
+                places.resize_with((2 * read).max(4), || Document::Null);
+                continue;
+            };
+            if items.next_element_seed(below.into(place))?.is_none() {
+                break;
+            }
+            read += 1;
         }
-        Ok(Document::Array(read))
+        places.truncate(read);
+        *self.place = Document::Array(places);
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'b>>(self, mut members: A) -> Result<Document<'b>, A::Error> {
-        let below = self.deeper()?;
+    fn visit_map<A: MapAccess<'b>>(self, mut members: A) -> Result<(), A::Error> {
+        let below = self.level.deeper()?;
         let mut read: Vec<(Cow<'b, str>, Document<'b>)> = Vec::new();
         let mut seen = HashSet::new();
-        while let Some(name) = members.next_key_seed(Name(self))? {
+        while let Some(name) = members.next_key_seed(Name(self.level))? {
             let again = if read.len() < MANY_MEMBERS {
                 read.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name))
             } else {
@@ -194,12 +222,13 @@ impl<'b> Visitor<'b> for Level<'_> {
                 !seen.insert(name.to_ascii_lowercase())
             };
             if again {
-                return Err(self.stop(Trouble::Duplicate(name.into_owned())));
+                return Err(self.level.stop(Trouble::Duplicate(name.into_owned())));
             }
-            let value = members.next_value_seed(below)?;
-            read.push((name, value));
+            let (_, place) = read.push_mut((name, Document::Null));
+            members.next_value_seed(below.into(place))?;
         }
-        Ok(Document::Object(read))
+        *self.place = Document::Object(read);
+        Ok(())
     }
 }
 

@@ -221,12 +221,13 @@ fn end_of_head(head: &[u8], from: usize) -> Option<usize> {
 /// How the body behind a head is framed, or what is wrong with the head.
 fn framing(head: &[u8]) -> Result<State, FramingFault> {
     let plain = is_plain(head);
-    let mut lines = lines(head);
-    let version = request_line(lines.next().ok_or(FramingFault::RequestLine)??)?;
+    let (line, mut rest) = first_line(head)?.ok_or(FramingFault::RequestLine)?;
+    let version = request_line(line)?;
     let mut length = None;
     let mut chunked = false;
-    for line in lines {
-        let (name, value) = field(line?, plain)?;
+    while let Some((line, behind)) = first_line(rest)? {
+        rest = behind;
+        let (name, value) = field(line, plain)?;
         if name.eq_ignore_ascii_case(b"content-length") {
             if length.is_some() {
                 return Err(FramingFault::SeveralLengths);
@@ -247,17 +248,15 @@ fn framing(head: &[u8]) -> Result<State, FramingFault> {
     }
 }
 
-/// The lines of a head without their CR LF, and without the empty one at its end.
-fn lines(head: &[u8]) -> impl Iterator<Item = Result<&[u8], FramingFault>> {
-    let mut rest = head;
-    let ended = std::iter::from_fn(move || {
-        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-        let (line, behind) = rest.split_at_checked(end)?;
-        rest = behind;
-        (!line.is_empty()).then_some(line)
-    });
-    let whole = ended.map(|line| line.strip_suffix(b"\r\n").ok_or(FramingFault::BareLineFeed));
-    whole.filter(|line| !line.as_ref().is_ok_and(|line| line.is_empty()))
+/// A line without its CR LF, and what is behind it; nothing where the empty line stands that ends a head.
+fn first_line(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, FramingFault> {
+    let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+    let (line, behind) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+    match line {
+        [b'\r', b'\n'] | [] => Ok(None),
+        [line @ .., b'\r', b'\n'] => Ok(Some((line, behind))),
+        _ => Err(FramingFault::BareLineFeed),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -267,32 +266,35 @@ enum Version {
 }
 
 fn request_line(line: &[u8]) -> Result<Version, FramingFault> {
-    let mut parts = line.split(|b| *b == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(FramingFault::RequestLine);
+    let wrong = FramingFault::RequestLine;
+    let (line, version) = match line {
+        [line @ .., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'] => (line, Some(Version::Http11)),
+        [line @ .., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'] => (line, Some(Version::Http10)),
+        _ => (line.rsplitn(2, |byte| *byte == b' ').nth(1).ok_or(wrong)?, None),
     };
-    if method.is_empty() || !TOKEN.has_all(method) {
-        return Err(FramingFault::RequestLine);
-    }
+    let space = line.iter().position(|byte| !TOKEN.has(*byte)).unwrap_or_default();
+    let (Some((_, [b' ', target @ ..])), 1..) = (line.split_at_checked(space), space) else {
+        return Err(wrong);
+    };
     if target.is_empty() || !TARGET.has_all(target) {
-        let fragment = target.contains(&b'#');
-        return Err(if fragment { FramingFault::Fragment } else { FramingFault::TargetCharacter });
+        return Err(match target {
+            _ if target.contains(&b' ') => wrong,
+            _ if target.contains(&b'#') => FramingFault::Fragment,
+            _ => FramingFault::TargetCharacter,
+        });
     }
-    match version {
-        b"HTTP/1.1" => Ok(Version::Http11),
-        b"HTTP/1.0" => Ok(Version::Http10),
-        _ => Err(FramingFault::RequestLine),
-    }
+    version.ok_or(wrong)
 }
 
-/// Whether a head has no control characters but tabs, and CR only where LF follows: then no line of it has one inside. It is
-/// looked at as a whole: many bytes at once.
+/// Whether a head has no control characters but tabs, and each CR and LF beside the other: then no line of it has one inside. It
+/// is looked at as a whole: many bytes at once.
 fn is_plain(head: &[u8]) -> bool {
-    let unusual = |byte: u8| (byte < 0x20 && byte != b'\t' && byte != b'\r' && byte != b'\n') || byte == 0x7f;
-    let found = head.iter().fold(0, |found, byte| found | u8::from(unusual(*byte)));
-    found == 0 && memchr::memchr_iter(b'\r', head).all(|at| head.get(at + 1) == Some(&b'\n'))
+    let unusual =
+        |byte: u8| ((byte < 0x20) & (byte != b'\t') & (byte != b'\r') & (byte != b'\n')) | (byte == 0x7f);
+    let apart = |(this, next): (&u8, &u8)| (*this == b'\r') != (*next == b'\n');
+    let next = head.get(1..).unwrap_or_default();
+    let found = head.iter().fold(false, |found, byte| found | unusual(*byte));
+    !head.iter().zip(next).fold(found, |found, pair| found | apart(pair))
 }
 
 /// Name and value of a line; `plain` says that no value of this head has a character that must not be there.
