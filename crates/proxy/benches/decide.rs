@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::Criterion;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
 use patchgate_model::Generation;
@@ -42,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// What a Graph SDK sends.
-fn head(method: Method, target: &str) -> Head {
+fn head(method: Method, target: &'static str) -> Head {
     let mut headers = HeaderMap::new();
     let mut fields = vec![
         ("host", "gateway.contoso.example"),
@@ -59,5 +60,10 @@ fn head(method: Method, target: &str) -> Head {
     for (name, value) in fields {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    Head { method, target: Target::Origin(target.to_owned()), headers, received: Timestamp::UNIX_EPOCH }
+    Head {
+        method,
+        target: Target::Origin(PathAndQuery::from_static(target)),
+        headers,
+        received: Timestamp::UNIX_EPOCH,
+    }
 }

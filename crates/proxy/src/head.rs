@@ -1,5 +1,6 @@
 //! The head of a request as a plain value: what the core decides on before a byte of the body is read.
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri};
 use jiff::Timestamp;
 
@@ -19,8 +20,8 @@ pub struct Head {
 /// A request target (RFC 9112, 3.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A path with an optional query, undecoded.
-    Origin(String),
+    /// A path that begins with `/`, with an optional query, undecoded.
+    Origin(PathAndQuery),
     /// A whole URL.
     Absolute,
     /// `*`, or a bare authority.
@@ -31,7 +32,7 @@ impl Target {
     /// The path, undecoded, if the target has one.
     pub fn path(&self) -> Option<&str> {
         match self {
-            Self::Origin(target) => target.split('?').next(),
+            Self::Origin(target) => Some(target.path()),
             Self::Absolute | Self::Other => None,
         }
     }
@@ -43,9 +44,7 @@ impl Target {
             return Self::Absolute;
         }
         match (uri.authority(), uri.path_and_query()) {
-            (None, Some(target)) if target.as_str().starts_with('/') => {
-                Self::Origin(target.as_str().to_owned())
-            }
+            (None, Some(target)) if target.as_str().starts_with('/') => Self::Origin(target.clone()),
             _ => Self::Other,
         }
     }

@@ -33,7 +33,7 @@ fn a_refused_edit_obeys_the_rules_of_its_guard() {
         (AUTHORIZATION, HeaderValue::from_static("Bearer x")),
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
     ]);
-    let target = Target::Origin(rules.guards()[0].example_path().unwrap());
+    let target = Target::Origin(rules.guards()[0].example_path().unwrap().parse().unwrap());
     let head = Head { method: Method::PATCH, target, headers, received: Timestamp::UNIX_EPOCH };
     let caller = caller::identify(&head.headers);
     let credential = caller.credential;

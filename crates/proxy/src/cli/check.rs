@@ -104,7 +104,8 @@ fn read(file: &PathBuf) -> io::Result<Vec<u8>> {
 
 /// What the gateway would decide on this body in an otherwise perfect request.
 fn decide(rules: &Arc<Ruleset>, guard: &Guarded, body: &[u8]) -> Result<Result<Edit, Refusal>, Failed> {
-    let target = guard.example_path().ok_or_else(|| Failed("the guard has no route".to_owned()))?;
+    let target = guard.example_path().and_then(|path| path.parse().ok());
+    let target = target.ok_or_else(|| Failed("the guard has no route".to_owned()))?;
     let mut headers = HeaderMap::new();
     for name in &guard.schema().guard().required_headers {
         if let Ok(name) = HeaderName::try_from(name.as_str()) {

@@ -248,8 +248,11 @@ fn framing(head: &[u8]) -> Result<State, FramingFault> {
     }
 }
 
+/// A line, and what is behind it.
+type Cut<'b> = (&'b [u8], &'b [u8]);
+
 /// A line without its CR LF, and what is behind it; nothing where the empty line stands that ends a head.
-fn first_line(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, FramingFault> {
+fn first_line(bytes: &[u8]) -> Result<Option<Cut<'_>>, FramingFault> {
     let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
     let (line, behind) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
     match line {
@@ -289,8 +292,7 @@ fn request_line(line: &[u8]) -> Result<Version, FramingFault> {
 /// Whether a head has no control characters but tabs, and each CR and LF beside the other: then no line of it has one inside. It
 /// is looked at as a whole: many bytes at once.
 fn is_plain(head: &[u8]) -> bool {
-    let unusual =
-        |byte: u8| ((byte < 0x20) & (byte != b'\t') & (byte != b'\r') & (byte != b'\n')) | (byte == 0x7f);
+    let unusual = |byte: u8| (byte < 0x20 && byte != b'\t' && byte != b'\r' && byte != b'\n') || byte == 0x7f;
     let apart = |(this, next): (&u8, &u8)| (*this == b'\r') != (*next == b'\n');
     let next = head.get(1..).unwrap_or_default();
     let found = head.iter().fold(false, |found, byte| found | unusual(*byte));

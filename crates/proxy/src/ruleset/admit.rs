@@ -95,10 +95,10 @@ fn target(head: &Head, limits: Limits) -> Result<(&str, Option<&str>), Refusal> 
         Target::Other => return Err(Refusal::TargetForm),
     };
     let limit = if head.method == Method::GET { limits.target_read } else { limits.target_guard };
-    if target.len() > limit {
+    if target.as_str().len() > limit {
         return Err(Refusal::TargetTooLong(limit));
     }
-    Ok(target.split_once('?').map_or((target.as_str(), None), |(path, query)| (path, Some(query))))
+    Ok((target.path(), target.query()))
 }
 
 /// The route of a path, exactly; otherwise the reason why there is none.

@@ -95,7 +95,7 @@ impl Origin {
 
     /// The target for a path below the base.
     pub fn target(&self, path: &str) -> String {
-        [self.prefix.as_str(), path].concat()
+        if self.prefix.is_empty() { path.to_owned() } else { [self.prefix.as_str(), path].concat() }
     }
 }
 
