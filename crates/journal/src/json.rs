@@ -98,8 +98,7 @@ impl<'a> Members<'a> {
 
 fn string(line: &mut Vec<u8>, value: &str) {
     // Most have nothing to escape.
-    let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    if value.bytes().any(escaped) {
+    if has_escapes(value.as_bytes()) {
         // Writing a string to a vector does not fail.
         _ = serde_json::to_writer(line, value);
     } else {
@@ -107,6 +106,21 @@ fn string(line: &mut Vec<u8>, value: &str) {
         line.extend_from_slice(value.as_bytes());
         line.push(b'"');
     }
+}
+
+/// Whether there is a control character, a quotation mark or a backslash: eight bytes at once, for most strings are short.
+fn has_escapes(bytes: &[u8]) -> bool {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    const TOP: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The top bit of a byte says that it was below `bound`. A byte above one that was may say so, too: it does not matter which.
+    let below = |eight: u64, bound: u64| eight.wrapping_sub(EACH * bound) & !eight;
+    let is = |eight: u64, byte: u8| below(eight ^ (EACH * u64::from(byte)), 1);
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let found = eights.iter().fold(0, |found, eight| {
+        let eight = u64::from_ne_bytes(*eight);
+        found | below(eight, 0x20) | is(eight, b'"') | is(eight, b'\\')
+    });
+    found & TOP != 0 || rest.iter().any(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\')
 }
 
 pub(crate) fn number(line: &mut Vec<u8>, value: u64) {
