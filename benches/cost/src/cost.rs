@@ -1,12 +1,14 @@
 //! CPU per request and latency of each proxy, in interleaved rounds: whatever else the machine does meets all of them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::disk::Syncs;
 use crate::nginx::{self, Behind};
 use crate::subjects::{Running, Subject};
 pub(crate) use crate::table::median;
 use crate::table::{Figures, Report, Round};
-use crate::{Result, disk, metrics, requests, wrk};
+use crate::{Result, disk, metrics, requests, turns, wrk};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -19,6 +21,10 @@ pub(crate) struct Args {
     /// Keep-alive connections; several numbers, separated by commas, have tables of their own
     #[arg(long, value_delimiter = ',', default_value = "32")]
     connections: Vec<usize>,
+    /// All proxies are loaded at once, and each runs for so many milliseconds in turn. Of what else the machine does they all have
+    /// the same, so ratios of CPU are good for two hundredths; there is no latency, and no look at the disk
+    #[arg(long, value_name = "MILLISECONDS")]
+    turns: Option<u64>,
     /// Which bodies, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "small,large")]
     bodies: Vec<Body>,
@@ -92,6 +98,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 body.len(),
                 rounds.len()
             );
+            if args.turns.is_some() {
+                println!("{}", report.turns());
+                continue;
+            }
             println!("{}", report.proxies());
             if let Some(journal) = report.journal() {
                 println!("{journal}\nThe disk's own fdatasync ({file_system}): {}", report.disk());
@@ -115,6 +125,12 @@ impl Bench<'_> {
     }
 
     fn round(&self, script: &Path, connections: usize, seconds: u64) -> Result<Round> {
+        if let Some(turn) = self.args.turns.map(Duration::from_millis) {
+            let figures = turns::run(&self.running, self.args.load_core, turn, |core, address| {
+                wrk::run(core, address, script, connections, seconds)
+            })?;
+            return Ok(Round { figures, disk: Syncs::default(), beside: Syncs::default() });
+        }
         let of = |proxy| self.one(proxy, script, connections, seconds);
         let figures = self.running.iter().map(of).collect::<Result<_>>()?;
         let disk = || disk::measure(self.args.core, self.folder, connections);

@@ -16,7 +16,7 @@ const BATCH: usize = 16;
 const COUNT: usize = 2000;
 
 /// What `fdatasync` took, with an append before each.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Syncs {
     /// Milliseconds.
     pub(crate) mean: f64,

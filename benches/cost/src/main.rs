@@ -14,6 +14,7 @@ mod requests;
 mod rest;
 mod subjects;
 mod table;
+mod turns;
 mod wrk;
 
 use std::error::Error;

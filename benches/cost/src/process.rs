@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::Result;
 
 /// The descriptors that a process may have open, if this one may give it so many.
@@ -65,6 +67,12 @@ impl Process {
             thread::sleep(Duration::from_millis(10));
         }
         Ok(())
+    }
+
+    /// It stands still from now on, or goes on.
+    pub(crate) fn stand_still(&self, still: bool) -> Result<()> {
+        let signal = if still { Signal::STOP } else { Signal::CONT };
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
     /// User and system time of all its threads, in seconds. The wrappers replace themselves by the program, so the id is its.

@@ -4,7 +4,7 @@ use crate::disk::Syncs;
 use crate::subjects::Subject;
 
 /// What one round says of one proxy and one body.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Figures {
     /// Microseconds of CPU per request.
     pub(crate) cpu: f64,
@@ -81,6 +81,28 @@ impl Report<'_> {
                 format!("{:.2}", median(self.of(index, |f| f.p50))),
                 format!("{:.2}", median(self.of(index, |f| f.p99))),
                 format!("{:.0}", median(self.of(index, |f| f.exported))),
+            ];
+            row(&mut text, &cells);
+        }
+        text
+    }
+
+    /// All proxies, where they took turns.
+    pub(crate) fn turns(&self) -> String {
+        let mut text = String::from(
+            "| proxy | CPU µs per request | to nginx | to plain hyper | to plain hyper that checks \
+             | µs more than the gateway whose journal is dropped |\n|---|---|---|---|---|---|\n",
+        );
+        for (index, subject) in self.subjects.iter().enumerate() {
+            let to = |other| spread(self.both(index, other, |this, other, _| this.cpu / other.cpu), 2);
+            let more = self.both(index, Subject::GatewayDropped, |this, base, _| this.cpu - base.cpu);
+            let cells = [
+                subject.name().to_owned(),
+                spread(self.of(index, |f| f.cpu), 1),
+                to(Subject::Nginx),
+                to(Subject::Plain),
+                to(Subject::PlainChecking),
+                spread(more, 1),
             ];
             row(&mut text, &cells);
         }
