@@ -7,7 +7,9 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
-use opentelemetry::trace::{Span as _, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::trace::{
+    Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer, TracerProvider,
+};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
@@ -47,8 +49,16 @@ struct Traced {
 
 /// The part of a trace that an exchange with Graph needs, wherever it runs.
 #[derive(Debug)]
-pub struct ClientSpan {
-    span: Option<Box<Span>>,
+pub struct ClientSpan(Exchange);
+
+#[derive(Debug)]
+enum Exchange {
+    /// There is no trace.
+    Untraced,
+    /// The trace is not recorded: it goes on upstream as it is, and no span is made that nobody would see.
+    Passed(SpanContext),
+    /// Recorded.
+    Recorded(Box<Span>),
 }
 
 /// Where a request came in.
@@ -87,20 +97,24 @@ impl Trace {
 
     /// Begins the CLIENT span of an exchange.
     pub fn client(&self, verb: &'static str, resource: &Resource, origin: &Origin) -> ClientSpan {
-        let Some(Traced { tracer, parent, .. }) = self.0.as_deref() else { return ClientSpan { span: None } };
+        let Some(Traced { tracer, parent, server }) = self.0.as_deref() else {
+            return ClientSpan(Exchange::Untraced);
+        };
+        // Every sampler decides by the trace, so what it said of the request holds for the exchange.
+        if !server.is_recording() {
+            return ClientSpan(Exchange::Passed(server.span_context().clone()));
+        }
         let template = resource.route().template().as_str();
         let builder = tracer.span_builder(format!("{verb} {template}")).with_kind(SpanKind::Client);
         let mut span = tracer.build_with_context(builder, parent);
-        if span.is_recording() {
-            span.set_attributes([
-                KeyValue::new("http.request.method", verb),
-                KeyValue::new("url.template", template.to_owned()),
-                KeyValue::new("url.full", format!("{}{}", origin.base(), resource.shown_path())),
-                KeyValue::new("server.address", origin.host().to_owned()),
-                KeyValue::new("server.port", i64::from(origin.port())),
-            ]);
-        }
-        ClientSpan { span: Some(Box::new(span)) }
+        span.set_attributes([
+            KeyValue::new("http.request.method", verb),
+            KeyValue::new("url.template", template.to_owned()),
+            KeyValue::new("url.full", format!("{}{}", origin.base(), resource.shown_path())),
+            KeyValue::new("server.address", origin.host().to_owned()),
+            KeyValue::new("server.port", i64::from(origin.port())),
+        ]);
+        ClientSpan(Exchange::Recorded(Box::new(span)))
     }
 
     /// Ends the SERVER span with what came of the request.
@@ -171,15 +185,19 @@ impl Trace {
 impl ClientSpan {
     /// Puts the trace context into the header of the outgoing request.
     pub fn inject(&self, headers: &mut HeaderMap) {
-        let Some(span) = &self.span else { return };
-        let context = Context::new().with_remote_span_context(span.span_context().clone());
+        let context = match &self.0 {
+            Exchange::Untraced => return,
+            Exchange::Passed(context) => context,
+            Exchange::Recorded(span) => span.span_context(),
+        };
+        let context = Context::new().with_remote_span_context(context.clone());
         headers.remove(TRACESTATE);
         TraceContextPropagator::new().inject_context(&context, &mut HeadersMut(headers));
     }
 
     /// Graph answered.
     pub fn answered(self, status: StatusCode) {
-        let Some(mut span) = self.span else { return };
+        let Exchange::Recorded(mut span) = self.0 else { return };
         span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
         if status.is_client_error() || status.is_server_error() {
             span.set_attribute(KeyValue::new("error.type", status.as_u16().to_string()));
@@ -190,7 +208,7 @@ impl ClientSpan {
 
     /// Graph did not answer.
     pub fn failed(self, kind: &'static str) {
-        let Some(mut span) = self.span else { return };
+        let Exchange::Recorded(mut span) = self.0 else { return };
         span.set_attribute(KeyValue::new("error.type", kind));
         span.set_status(Status::Error { description: Cow::Borrowed(kind) });
         span.end();
