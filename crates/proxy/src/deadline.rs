@@ -1,12 +1,12 @@
-//! A deadline for work that is mostly ready at once.
+//! Deadlines of what is mostly over long before them.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::error::Elapsed;
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// Does some work within `deadline`, which begins when the work has to wait for the first time: what is ready at once needs
 /// neither clock nor timer.
@@ -15,6 +15,36 @@ pub async fn within<F: Future>(deadline: Duration, work: F) -> Result<F::Output,
     match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
         Poll::Ready(output) => Ok(output),
         Poll::Pending => timeout(deadline, work).await,
+    }
+}
+
+/// A timer for one deadline after the other. It wakes at the deadline or before it: to move it for each would cost more than to
+/// wake once for nothing.
+#[derive(Debug)]
+pub struct Alarm(Pin<Box<Sleep>>);
+
+impl Alarm {
+    /// One that is set to wake so long from now.
+    pub fn new(after: Duration) -> Self {
+        Self(Box::pin(sleep(after)))
+    }
+
+    /// When it is set to wake.
+    pub fn set_to(&self) -> Instant {
+        self.0.deadline()
+    }
+
+    /// Pending until the deadline `due`, which may be another one each time.
+    pub fn poll_due(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
+        if due < self.set_to() {
+            self.0.as_mut().reset(due);
+        }
+        ready!(self.0.as_mut().poll(cx));
+        if self.set_to() < due {
+            self.0.as_mut().reset(due);
+            ready!(self.0.as_mut().poll(cx));
+        }
+        Poll::Ready(())
     }
 }
 
@@ -33,5 +63,18 @@ mod tests {
         };
         assert_eq!(within(Duration::from_hours(1), waits).await.unwrap(), 2);
         assert!(within(Duration::from_millis(1), pending::<()>()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_alarm_wakes_at_the_deadline_however_it_was_set() {
+        for set in [Duration::from_millis(1), Duration::from_hours(1)] {
+            let mut alarm = Alarm::new(set);
+            let later = Instant::now() + Duration::from_hours(2);
+            assert!(poll_fn(|cx| Poll::Ready(alarm.poll_due(cx, later))).await.is_pending());
+            let due = Instant::now() + Duration::from_millis(50);
+            let waking = poll_fn(|cx| alarm.poll_due(cx, due));
+            timeout(Duration::from_mins(1), waking).await.expect("it wakes");
+            assert!(Instant::now() >= due);
+        }
     }
 }

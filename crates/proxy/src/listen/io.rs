@@ -30,6 +30,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::load::Peer;
 use super::parking::{KEPT, Place};
 use super::wire::{Phase, Verdict, Wire};
+use crate::deadline::Alarm;
 use crate::shared_stream::SharedStream;
 use crate::telemetry::metrics::Closed;
 
@@ -70,8 +71,8 @@ pub struct Socket {
     /// Taken while nothing comes and the parser is kept, until then.
     place: Place,
     kept: Instant,
-    /// Wakes at what comes first or before it: to move it for each request would cost more than to wake once for nothing.
-    reading: Pin<Box<Sleep>>,
+    /// For what comes first.
+    reading: Alarm,
     writing: Option<Pin<Box<Sleep>>>,
 }
 
@@ -188,8 +189,8 @@ impl Line {
 impl Socket {
     /// The socket of a line.
     pub fn new(line: Arc<Line>, patience: Patience, place: Place) -> Self {
-        let reading = Box::pin(sleep(patience.first_byte));
-        let deadline = reading.deadline();
+        let reading = Alarm::new(patience.first_byte);
+        let deadline = reading.set_to();
         let stream = SharedStream(Arc::clone(&line.stream));
         Self {
             line,
@@ -247,7 +248,7 @@ impl Socket {
         }
         let until = if parkable { self.deadline.min(self.kept) } else { self.deadline };
         if !parkable || self.place.is_taken() {
-            ready!(self.poll_until(cx, until));
+            ready!(self.reading.poll_due(cx, until));
             if until == self.deadline {
                 self.line.end_late(late);
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -256,19 +257,6 @@ impl Socket {
         self.place.give_back();
         self.line.parks.store(true, Ordering::Relaxed);
         Poll::Pending
-    }
-
-    /// Pending until then.
-    fn poll_until(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
-        if until < self.reading.deadline() {
-            self.reading.as_mut().reset(until);
-        }
-        ready!(self.reading.as_mut().poll(cx));
-        if self.reading.deadline() < until {
-            self.reading.as_mut().reset(until);
-            ready!(self.reading.as_mut().poll(cx));
-        }
-        Poll::Ready(())
     }
 
     /// What came of writing; a caller who takes nothing has a deadline.

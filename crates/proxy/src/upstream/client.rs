@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,12 +20,13 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep, sleep_until};
+use tokio::time::sleep_until;
 use tokio_rustls::TlsConnector;
 
-use super::connect::{to_host, within};
+use super::connect::{in_time, to_host};
 use super::origin::Origin;
 use super::request::Outgoing;
+use crate::deadline::Alarm;
 use crate::shared_stream::SharedStream;
 
 /// An answer whose body is still to come.
@@ -37,8 +38,8 @@ struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     /// Held by the connection's own task alone, so that the socket closes when that ends.
     stream: Weak<TcpStream>,
-    /// Wakes at the deadline of the exchange or before it: to set a timer for each would cost more than to wake once for nothing.
-    alarm: Pin<Box<Sleep>>,
+    /// For the deadline of the exchange.
+    alarm: Alarm,
 }
 
 /// The most bytes of an answer that are read ahead of the caller.
@@ -232,12 +233,12 @@ impl Client {
             (Some(name), Some(config)) => {
                 let connector = TlsConnector::from(Arc::clone(config));
                 let shaking = connector.connect(name.clone(), shared);
-                handshake(within(self.deadlines.handshake, "no TLS handshake in time", shaking).await?)
+                handshake(in_time(self.deadlines.handshake, "no TLS handshake in time", shaking).await?)
                     .await?
             }
             (Some(_), None) => return Err(io::Error::other("no TLS configuration for an https upstream")),
         };
-        let alarm = Box::pin(sleep(self.deadlines.answer));
+        let alarm = Alarm::new(self.deadlines.answer);
         Ok(Connection { sender, stream: Arc::downgrade(&stream), alarm })
     }
 }
@@ -294,15 +295,7 @@ impl Connection {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Some(done));
             }
-            if self.alarm.deadline() > due {
-                self.alarm.as_mut().reset(due);
-            }
-            ready!(self.alarm.as_mut().poll(cx));
-            if self.alarm.deadline() < due {
-                self.alarm.as_mut().reset(due);
-                ready!(self.alarm.as_mut().poll(cx));
-            }
-            Poll::Ready(None)
+            self.alarm.poll_due(cx, due).map(|()| None)
         })
         .await
     }

@@ -14,7 +14,7 @@ const LATE: &str = "no connection in time";
 pub(super) async fn to_host(host: &str, port: u16, deadline: Duration) -> io::Result<TcpStream> {
     let end = Instant::now() + deadline;
     // Names are resolved on the runtime's blocking threads.
-    let addresses = within(deadline, LATE, lookup_host((host, port))).await?;
+    let addresses = in_time(deadline, LATE, lookup_host((host, port))).await?;
     to_one_of(&addresses.collect::<Vec<_>>(), end).await
 }
 
@@ -25,7 +25,7 @@ async fn to_one_of(addresses: &[SocketAddr], end: Instant) -> io::Result<TcpStre
     for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
         let time = end.saturating_duration_since(Instant::now());
         let share = time / u32::try_from(left).unwrap_or(u32::MAX);
-        match within(share, LATE, TcpStream::connect(address)).await {
+        match in_time(share, LATE, TcpStream::connect(address)).await {
             Ok(stream) => return Ok(stream),
             Err(error) => failed = error,
         }
@@ -34,7 +34,7 @@ async fn to_one_of(addresses: &[SocketAddr], end: Instant) -> io::Result<TcpStre
 }
 
 /// Work that has a deadline, and what to call it when that passes.
-pub(super) async fn within<T>(
+pub(super) async fn in_time<T>(
     deadline: Duration,
     late: &'static str,
     work: impl Future<Output = io::Result<T>>,
