@@ -21,8 +21,8 @@ pub(crate) struct Args {
     /// Keep-alive connections; several numbers, separated by commas, have tables of their own
     #[arg(long, value_delimiter = ',', default_value = "32")]
     connections: Vec<usize>,
-    /// All proxies are loaded at once, and each runs for so many milliseconds in turn. Of what else the machine does they all have
-    /// the same, so ratios of CPU are good for two hundredths; there is no latency, and no look at the disk
+    /// All proxies are loaded at once, and each runs for so many milliseconds in turn: what else the machine does meets them alike.
+    /// There is no latency, and no look at the disk
     #[arg(long, value_name = "MILLISECONDS")]
     turns: Option<u64>,
     /// Which bodies, separated by commas

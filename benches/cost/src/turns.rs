@@ -1,6 +1,5 @@
 //! All proxies under load at once, one of them running at a time: the others stand still. A turn is short, so whatever else the
-//! machine does meets all of them alike, and ratios of CPU are good for two hundredths on a host that is not quiet. How long a
-//! request takes can't be seen in this way.
+//! machine does meets all of them alike. How long a request takes can't be seen in this way.
 
 use std::net::SocketAddr;
 use std::thread::{self, ScopedJoinHandle};
