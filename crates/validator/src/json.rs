@@ -191,8 +191,14 @@ impl<'b> Visitor<'b> for Slot<'_, 'b, '_> {
 
     fn visit_seq<A: SeqAccess<'b>>(self, mut items: A) -> Result<(), A::Error> {
         let below = self.level.deeper()?;
+        let mut first = Document::Null;
+        if items.next_element_seed(below.into(&mut first))?.is_none() {
+            // An empty list takes no memory, however many there are.
+            *self.place = Document::Array(Vec::new());
+            return Ok(());
+        }
         // Places are made ahead, where they lie: to push one after the other would move each.
-        let (mut places, mut read) = (Vec::new(), 0);
+        let (mut places, mut read) = (vec![first], 1);
         loop {
             let Some(place) = places.get_mut(read) else {
                 places.resize_with((2 * read).max(4), || Document::Null);
