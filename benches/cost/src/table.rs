@@ -62,6 +62,19 @@ impl Report<'_> {
         self.rounds.iter().filter_map(pair).collect()
     }
 
+    /// Its name, its CPU, and what that comes to beside the others'.
+    fn costs(&self, index: usize, subject: Subject) -> Vec<String> {
+        let to = |other| spread(self.both(index, other, |this, other, _| this.cpu / other.cpu), 2);
+        let cpu = spread(self.of(index, |f| f.cpu), 1);
+        vec![
+            subject.name().to_owned(),
+            cpu,
+            to(Subject::Nginx),
+            to(Subject::Plain),
+            to(Subject::PlainChecking),
+        ]
+    }
+
     /// All proxies.
     pub(crate) fn proxies(&self) -> String {
         let mut text = String::from(
@@ -69,19 +82,14 @@ impl Report<'_> {
              | core used | p50 ms | p99 ms | span bytes sent per request |\n|---|---|---|---|---|---|---|---|---|---|\n",
         );
         for (index, subject) in self.subjects.iter().enumerate() {
-            let to = |other| spread(self.both(index, other, |this, other, _| this.cpu / other.cpu), 2);
-            let cells = [
-                subject.name().to_owned(),
-                spread(self.of(index, |f| f.cpu), 1),
-                to(Subject::Nginx),
-                to(Subject::Plain),
-                to(Subject::PlainChecking),
+            let mut cells = self.costs(index, *subject);
+            cells.extend([
                 format!("{:.0}", median(self.of(index, |f| f.rate))),
                 format!("{:.0} %", median(self.of(index, |f| f.busy * 100.0))),
                 format!("{:.2}", median(self.of(index, |f| f.p50))),
                 format!("{:.2}", median(self.of(index, |f| f.p99))),
                 format!("{:.0}", median(self.of(index, |f| f.exported))),
-            ];
+            ]);
             row(&mut text, &cells);
         }
         text
@@ -94,16 +102,9 @@ impl Report<'_> {
              | µs more than the gateway whose journal is dropped |\n|---|---|---|---|---|---|\n",
         );
         for (index, subject) in self.subjects.iter().enumerate() {
-            let to = |other| spread(self.both(index, other, |this, other, _| this.cpu / other.cpu), 2);
             let more = self.both(index, Subject::GatewayDropped, |this, base, _| this.cpu - base.cpu);
-            let cells = [
-                subject.name().to_owned(),
-                spread(self.of(index, |f| f.cpu), 1),
-                to(Subject::Nginx),
-                to(Subject::Plain),
-                to(Subject::PlainChecking),
-                spread(more, 1),
-            ];
+            let mut cells = self.costs(index, *subject);
+            cells.push(spread(more, 1));
             row(&mut text, &cells);
         }
         text
@@ -201,6 +202,9 @@ mod tests {
             ),
             "{proxies}"
         );
+        let turns = report.turns();
+        let row = "| gateway, strict journal | 80.0 (40.0 to 80.0) | 2.00 (2.00 to 2.00) | – | – | 20.0 (10.0 to 20.0) |";
+        assert!(turns.contains(row), "{turns}");
         let journal = report.journal().unwrap_or_default();
         let row = "| gateway, strict journal | 20.0 (10.0 to 20.0) | 0.00 (0.00 to 0.00) | 1.50 (1.00 to 1.50) \
              | 3.0 (2.0 to 3.0) | 1.5 (1.0 to 1.5) | 8.0 (8.0 to 8.0) |";
