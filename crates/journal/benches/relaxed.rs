@@ -3,7 +3,6 @@
 //!
 //! `cargo bench -p patchgate-journal --bench relaxed -- [DIRECTORY]`; `SECONDS_EACH` and `RATES` (`20000,30000`) change what is run.
 
-#[allow(dead_code, clippy::allow_attributes, reason = "other benchmarks use the rest of it")]
 mod support;
 
 use std::error::Error;
