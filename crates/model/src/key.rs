@@ -10,8 +10,16 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 #[derive(Debug, Clone)]
 pub struct KeyPattern {
     text: String,
-    regex: Regex,
+    matcher: Matcher,
     shows: bool,
+}
+
+/// How a key is matched.
+#[derive(Debug, Clone)]
+enum Matcher {
+    /// What nearly every pattern says, and cheaper than an automaton.
+    Places(Places),
+    Regex(Regex),
 }
 
 /// Why a key pattern was not accepted.
@@ -60,9 +68,10 @@ impl KeyPattern {
                 return refuse(format!("'{dots}', which is a path segment of its own meaning"));
             }
         }
+        let matcher = Places::of(&hir).map_or(Matcher::Regex(regex), Matcher::Places);
         let length = (hir.properties().minimum_len(), hir.properties().maximum_len());
         let guid = alphabet.only_hex_and_dash && length == (Some(36), Some(36));
-        Ok(Self { text: text.to_owned(), regex, shows: alphabet.only_digits || guid })
+        Ok(Self { text: text.to_owned(), matcher, shows: alphabet.only_digits || guid })
     }
 
     /// The pattern as it was written.
@@ -72,7 +81,10 @@ impl KeyPattern {
 
     /// Whether this is a key.
     pub fn matches(&self, key: &str) -> bool {
-        self.regex.is_match(key)
+        match &self.matcher {
+            Matcher::Places(places) => places.match_all_of(key.as_bytes()),
+            Matcher::Regex(regex) => regex.is_match(key),
+        }
     }
 
     /// Whether a key may be shown in traces and logs: only where the pattern admits digits alone or GUIDs alone, since
@@ -85,6 +97,79 @@ impl KeyPattern {
     pub fn example(&self) -> String {
         regex_syntax::parse(&self.text).map_or_else(|_| String::new(), |hir| shortest(&hir))
     }
+}
+
+/// A set of ASCII characters.
+type Ascii = u128;
+
+/// A pattern in which the place of a character says which it may be: the last part alone may have one length or another.
+#[derive(Debug, Clone, Default)]
+struct Places {
+    /// For each of the first places.
+    first: Vec<Ascii>,
+    /// For each of those behind them, and how many there may be.
+    rest: Ascii,
+    most: usize,
+    least: usize,
+}
+
+impl Places {
+    /// With more of them an automaton is no worse.
+    const MOST: usize = 64;
+
+    fn of(hir: &Hir) -> Option<Self> {
+        let mut places = Self::default();
+        let parts = if let HirKind::Concat(parts) = hir.kind() { parts } else { std::slice::from_ref(hir) };
+        for part in parts {
+            if places.most > 0 {
+                return None;
+            }
+            match part.kind() {
+                HirKind::Literal(literal) => places.first.extend(literal.0.iter().map(|byte| bit(*byte))),
+                HirKind::Class(_) => places.first.push(set(part)?),
+                HirKind::Repetition(repetition) => {
+                    let (least, most) = (repetition.min, repetition.max.unwrap_or(u32::MAX));
+                    let (least, most) = (usize::try_from(least).ok()?, usize::try_from(most).ok()?);
+                    if least == most && most <= Self::MOST {
+                        places.first.extend(std::iter::repeat_n(set(&repetition.sub)?, most));
+                    } else {
+                        places = Self { rest: set(&repetition.sub)?, least, most, ..places };
+                    }
+                }
+                _ => return None,
+            }
+        }
+        (places.first.len() <= Self::MOST).then_some(places)
+    }
+
+    fn match_all_of(&self, key: &[u8]) -> bool {
+        let Some((first, rest)) = key.split_at_checked(self.first.len()) else { return false };
+        (self.least..=self.most).contains(&rest.len())
+            && first.iter().zip(&self.first).all(|(byte, set)| bit(*byte) & set != 0)
+            && rest.iter().all(|byte| bit(*byte) & self.rest != 0)
+    }
+}
+
+/// The characters of a class, if all of them are ASCII.
+fn set(hir: &Hir) -> Option<Ascii> {
+    match hir.kind() {
+        HirKind::Literal(literal) => match *literal.0 {
+            [byte] => Some(bit(byte)),
+            _ => None,
+        },
+        HirKind::Class(Class::Unicode(class)) => {
+            let chars = class.ranges().iter().flat_map(|range| range.start()..=range.end());
+            chars
+                .map(|c| u8::try_from(c).ok().filter(u8::is_ascii).map(bit))
+                .try_fold(0, |all, one| Some(all | one?))
+        }
+        _ => None,
+    }
+}
+
+/// The set of one character; of none where the byte is no ASCII.
+fn bit(byte: u8) -> Ascii {
+    1_u128.checked_shl(byte.into()).unwrap_or_default()
 }
 
 /// What the characters of a pattern have in common.
@@ -203,5 +288,48 @@ mod tests {
             assert!(!pattern.matches(key), "{key:?}");
         }
         assert!(pattern.matches("2972395"));
+    }
+
+    /// Where a place says which character it may be, that is what the automaton says.
+    #[test]
+    fn places_say_what_the_expression_says() {
+        let rows = [
+            ("[1-9][0-9]{0,18}", true),
+            (KeyPattern::SAFE_IDENTIFIER, true),
+            ("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", true),
+            ("a[bc]{2}d", true),
+            ("x{3}-[0-9]+", true),
+            ("[0-9]?", true),
+            ("incident", true),
+            ("[ab]+c", false),
+            ("[ab]{1,2}[bc]{1,2}", false),
+            ("(?:alpha|be)", false),
+            ("[a-c]{70}", true),
+        ];
+        let alphabet = ["0", "1", "9", "a", "b", "c", "d", "x", "-", "z", "\u{e9}", ""];
+        for (text, placed) in rows {
+            let hir = regex_syntax::parse(text).unwrap();
+            let Some(places) = Places::of(&hir) else {
+                assert!(!placed, "{text}");
+                continue;
+            };
+            assert!(placed, "{text}");
+            let regex = Regex::new(&format!(r"\A(?:{text})\z")).unwrap();
+            let guid = "01234567-89ab-cdef-0123-456789abcdef";
+            let mut keys =
+                vec![guid.to_owned(), guid[1..].to_owned(), format!("{guid}0"), "incident".to_owned()];
+            for one in alphabet {
+                keys.extend([one.repeat(20), one.repeat(70), one.repeat(128), one.repeat(129)]);
+                for two in alphabet {
+                    for three in alphabet {
+                        keys.extend(alphabet.map(|four| [one, two, three, four].concat()));
+                        keys.push(format!("xxx-{one}{two}{three}"));
+                    }
+                }
+            }
+            for key in keys {
+                assert_eq!(places.match_all_of(key.as_bytes()), regex.is_match(&key), "{text} {key:?}");
+            }
+        }
     }
 }
