@@ -91,6 +91,7 @@ pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> 
     }
     events::answered(worker.log_requests, &worker.metrics, &answered);
     trace.end(&head, entrance, &told, response.status(), refusal.as_ref());
+    worker.spare.keep(head.headers);
     response.map(|body| Reply::new(body, under_way))
 }
 
@@ -131,7 +132,8 @@ async fn way(
             told.edit = Some(edit.clone());
             let intent = audit::record(&worker.journal, edit, told, trace).await?;
             told.allowed = true;
-            worker.upstream.forward(intent, admitted.into_headers(), trace).await.recorded().await
+            let outbound = admitted.outbound(worker.spare.take());
+            worker.upstream.forward(intent, outbound, trace).await.recorded().await
         }
     }
 }

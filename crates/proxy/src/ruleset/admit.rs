@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use http::uri::Authority;
-use http::{HeaderMap, Method};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderName, Method};
 use patchgate_model::refusal::CredentialFault;
 
 use super::headers::Seen;
@@ -13,11 +14,16 @@ use super::{
 };
 use crate::head::{Head, Target};
 
-pub(super) fn admit(rules: &Arc<Ruleset>, head: &Head, caller: Caller) -> Result<Admitted, Refusal> {
+pub(super) fn admit<'h>(
+    rules: &Arc<Ruleset>,
+    head: &'h Head,
+    caller: Caller,
+) -> Result<Admitted<'h>, Refusal> {
     let seen = Seen::of(&head.headers);
     size(&head.headers, &seen, rules.limits)?;
     host(rules, &seen)?;
-    let (path, query) = target(head, rules.limits)?;
+    let target = target(head, rules.limits)?;
+    let (path, query) = (target.path(), target.query());
     match named(rules, head, path)? {
         Named::Edit(guard, resource) => {
             if query.is_some() {
@@ -28,7 +34,8 @@ pub(super) fn admit(rules: &Arc<Ruleset>, head: &Head, caller: Caller) -> Result
             Ok(Admitted::Edit(AdmittedEdit {
                 guard: Arc::clone(guard),
                 resource,
-                headers: Outbound::of_edit(&head.headers),
+                headers: &head.headers,
+                target,
                 json_depth: rules.limits.json_depth,
                 body_limit: rules.limits.body,
             }))
@@ -88,7 +95,7 @@ fn is_host(text: &[u8]) -> bool {
     })
 }
 
-fn target(head: &Head, limits: Limits) -> Result<(&str, Option<&str>), Refusal> {
+fn target(head: &Head, limits: Limits) -> Result<&PathAndQuery, Refusal> {
     let target = match &head.target {
         Target::Origin(target) => target,
         Target::Absolute => return Err(Refusal::Misdirected(Misdirection::AbsoluteForm)),
@@ -98,7 +105,7 @@ fn target(head: &Head, limits: Limits) -> Result<(&str, Option<&str>), Refusal> 
     if target.as_str().len() > limit {
         return Err(Refusal::TargetTooLong(limit));
     }
-    Ok((target.path(), target.query()))
+    Ok(target)
 }
 
 /// The route of a path, exactly; otherwise the reason why there is none.
@@ -156,7 +163,10 @@ fn edit_headers(
     if !seen.content_type.only().is_some_and(|one| media_type::is_json(one.as_bytes())) {
         return Err(Refusal::MediaType);
     }
-    let missing = guard.required_headers.iter().position(|name| !headers.contains_key(name));
+    // That there are a credential and a media type has just been seen.
+    let present = |name: &HeaderName| *name == AUTHORIZATION || *name == CONTENT_TYPE;
+    let missing =
+        guard.required_headers.iter().position(|name| !present(name) && !headers.contains_key(name));
     if let Some(name) = missing.and_then(|at| guard.schema.guard().required_headers.get(at)) {
         return Err(Refusal::MissingHeader(name.clone()));
     }

@@ -1,6 +1,7 @@
 //! Header fields: which go upstream, and which must not come in at all.
 
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
 use patchgate_model::ClientRequestId;
 
@@ -110,57 +111,63 @@ impl<'h> Values<'h> {
 
 /// The header fields that go upstream: what is on the list and nothing else.
 #[derive(Debug, Clone)]
-pub struct Outbound(HeaderMap);
+pub struct Outbound {
+    fields: HeaderMap,
+    /// The target of the edit, as the caller's was parsed.
+    target: Option<PathAndQuery>,
+}
 
 impl Outbound {
-    pub(super) fn of_edit(headers: &HeaderMap) -> Self {
-        let mut outbound = Self::of(headers, false);
-        outbound.0.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        outbound
+    /// `room` is an empty map.
+    pub(super) fn of_edit(headers: &HeaderMap, target: &PathAndQuery, room: HeaderMap) -> Self {
+        let mut fields = passed(headers, false, room);
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self { fields, target: Some(target.clone()) }
     }
 
     pub(super) fn of_read(headers: &HeaderMap) -> Self {
-        Self::of(headers, true)
-    }
-
-    fn of(headers: &HeaderMap, read: bool) -> Self {
-        let mut outbound = HeaderMap::with_capacity(headers.len() + 2);
-        let (mut preferred, mut identified) = (Vec::new(), false);
-        for (name, value) in headers {
-            match passage(name) {
-                Passage::None => {}
-                Passage::Free if value.to_str().is_err() => {}
-                Passage::Free => _ = outbound.append(name, value.clone()),
-                // Admission has looked into it.
-                Passage::Token => {
-                    let mut token = value.clone();
-                    token.set_sensitive(true);
-                    outbound.append(name, token);
-                }
-                // The first one counts.
-                Passage::Id if std::mem::replace(&mut identified, true) => {}
-                Passage::Id if !ClientRequestId::is_one(value.as_bytes()) => {}
-                Passage::Id => _ = outbound.insert(name, value.clone()),
-                Passage::Preferences => preferred.push(value),
-            }
-        }
-        if let Some(preferences) = preferences(&preferred, read) {
-            outbound.insert(PREFER, preferences);
-        }
-        // Links in answers must be readable.
-        outbound.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        Self(outbound)
+        Self { fields: passed(headers, true, HeaderMap::new()), target: None }
     }
 
     /// The fields.
     pub fn fields(&self) -> &HeaderMap {
-        &self.0
+        &self.fields
     }
 
-    /// The fields, to be sent.
-    pub fn into_fields(self) -> HeaderMap {
-        self.0
+    /// The fields, to be sent, and a target that may be the same as that of the edit.
+    pub fn into_parts(self) -> (HeaderMap, Option<PathAndQuery>) {
+        (self.fields, self.target)
     }
+}
+
+/// Puts into `outbound` what passes.
+fn passed(headers: &HeaderMap, read: bool, mut outbound: HeaderMap) -> HeaderMap {
+    outbound.reserve(headers.len() + 2);
+    let (mut preferred, mut identified) = (Vec::new(), false);
+    for (name, value) in headers {
+        match passage(name) {
+            Passage::None => {}
+            Passage::Free if value.to_str().is_err() => {}
+            Passage::Free => _ = outbound.append(name, value.clone()),
+            // Admission has looked into it.
+            Passage::Token => {
+                let mut token = value.clone();
+                token.set_sensitive(true);
+                outbound.append(name, token);
+            }
+            // The first one counts.
+            Passage::Id if std::mem::replace(&mut identified, true) => {}
+            Passage::Id if !ClientRequestId::is_one(value.as_bytes()) => {}
+            Passage::Id => _ = outbound.insert(name, value.clone()),
+            Passage::Preferences => preferred.push(value),
+        }
+    }
+    if let Some(preferences) = preferences(&preferred, read) {
+        outbound.insert(PREFER, preferences);
+    }
+    // Links in answers must be readable.
+    outbound.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    outbound
 }
 
 /// The preferences (RFC 7240) that Graph may be told, token by token.
@@ -217,7 +224,8 @@ mod tests {
             ("prefer", "return=minimal, respond-async, odata.maxpagesize=5"),
             ("prefer", "include-unknown-enum-members; x=\"y\", include-unknown-enum-members"),
         ]);
-        let edit = Outbound::of_edit(&inbound);
+        let target = PathAndQuery::from_static("/a");
+        let edit = Outbound::of_edit(&inbound, &target, HeaderMap::new());
         let mut names: Vec<&str> = edit.fields().keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(

@@ -14,8 +14,8 @@ mod shipped;
 
 use std::sync::Arc;
 
-use http::HeaderName;
-use http::uri::Authority;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderName};
 use patchgate_journal::FieldRules;
 use patchgate_model::refusal::{HostFault, Misdirection};
 use patchgate_model::{Caller, Credential, Generation, Refusal, Resource, Route};
@@ -66,19 +66,20 @@ pub struct Limits {
 
 /// What was admitted.
 #[derive(Debug)]
-pub enum Admitted {
+pub enum Admitted<'h> {
     /// An update of a guarded resource, its body still unread.
-    Edit(AdmittedEdit),
+    Edit(AdmittedEdit<'h>),
     /// A read.
     Read(AdmittedRead),
 }
 
 /// An edit whose head was admitted; [`decide`](Self::decide) takes its body.
 #[derive(Debug)]
-pub struct AdmittedEdit {
+pub struct AdmittedEdit<'h> {
     guard: Arc<Guarded>,
     resource: Resource,
-    headers: Outbound,
+    headers: &'h HeaderMap,
+    target: &'h PathAndQuery,
     json_depth: usize,
     body_limit: usize,
 }
@@ -93,7 +94,7 @@ pub struct AdmittedRead {
 
 impl Ruleset {
     /// Whether a request may go on, and as what: target, method, credential, other headers, in this order.
-    pub fn admit(self: &Arc<Self>, head: &Head, caller: Caller) -> Result<Admitted, Refusal> {
+    pub fn admit<'h>(self: &Arc<Self>, head: &'h Head, caller: Caller) -> Result<Admitted<'h>, Refusal> {
         admit::admit(self, head, caller)
     }
 
@@ -168,7 +169,7 @@ impl Guarded {
     }
 }
 
-impl AdmittedEdit {
+impl AdmittedEdit<'_> {
     /// Whether a body may pass: the checked edit, or everything that is wrong with it.
     pub fn decide(&self, body: &[u8]) -> Result<Edit, Refusal> {
         self.guard.schema.check(self.resource.clone(), body, self.json_depth).map_err(Refusal::Violations)
@@ -189,9 +190,9 @@ impl AdmittedEdit {
         self.body_limit
     }
 
-    /// The header fields that go upstream with it.
-    pub fn into_headers(self) -> Outbound {
-        self.headers
+    /// The header fields that go upstream with it, put into an empty map.
+    pub fn outbound(&self, room: HeaderMap) -> Outbound {
+        Outbound::of_edit(self.headers, self.target, room)
     }
 }
 

@@ -82,6 +82,20 @@ impl Failure {
     }
 }
 
+/// An attempt without an answer; a request that was not sent comes back.
+#[derive(Debug)]
+struct Unanswered {
+    failure: Failure,
+    unsent: Option<Outgoing>,
+}
+
+impl Unanswered {
+    /// Nobody knows how much of the request was seen.
+    fn broken(reason: String, timed_out: bool) -> Box<Self> {
+        Box::new(Self { failure: Failure { sent: Sent::Maybe, timed_out, reason }, unsent: None })
+    }
+}
+
 /// Deadlines of an exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
@@ -136,9 +150,11 @@ impl Client {
             None => request,
             // A kept connection may be closed by the other side at any moment: then the request comes back unsent.
             Some(kept) => match self.exchange(kept, request, now).await {
-                Err((_, Some(unsent))) => unsent,
-                Err((failure, None)) => return Err(failure),
                 Ok(response) => return Ok(response),
+                Err(unanswered) => match *unanswered {
+                    Unanswered { unsent: Some(unsent), .. } => unsent,
+                    Unanswered { failure, unsent: None } => return Err(failure),
+                },
             },
         };
         // Connecting is rare, and what it needs is large: it lies apart, so that what all requests need is small.
@@ -148,10 +164,10 @@ impl Client {
     /// Sends a request on a connection of its own.
     async fn send_anew(&self, request: Outgoing) -> Result<Response, Failure> {
         let fresh = self.connect().await.map_err(|error| Failure::unsent(error.to_string()))?;
-        self.exchange(fresh, request, Instant::now()).await.map_err(|(failure, _)| failure)
+        self.exchange(fresh, request, Instant::now()).await.map_err(|unanswered| unanswered.failure)
     }
 
-    /// One attempt; with the failure comes the request, if it was not sent.
+    /// One attempt.
     ///
     /// No `async fn`, which would keep the request a second time for as long as it lasts.
     fn exchange(
@@ -159,14 +175,13 @@ impl Client {
         mut connection: Connection,
         request: Outgoing,
         now: Instant,
-    ) -> impl Future<Output = Result<Response, (Failure, Option<Outgoing>)>> {
+    ) -> impl Future<Output = Result<Response, Box<Unanswered>>> {
         let sending = connection.sender.try_send_request(request);
         async move {
             match connection.in_time(now + self.deadlines.answer, sending).await {
                 // Nobody asked for another protocol: what comes now is no answer to the request.
                 Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                    let reason = "upstream switched protocols".to_owned();
-                    Err((Failure { sent: Sent::Maybe, timed_out: false, reason }, None))
+                    Err(Unanswered::broken("upstream switched protocols".to_owned(), false))
                 }
                 Some(Ok(response)) => {
                     self.keep(connection, now);
@@ -176,12 +191,10 @@ impl Client {
                     let unsent = error.take_message();
                     let sent = if unsent.is_some() { Sent::No } else { Sent::Maybe };
                     let reason = error.into_error().to_string();
-                    Err((Failure { sent, timed_out: false, reason }, unsent))
+                    let failure = Failure { sent, timed_out: false, reason };
+                    Err(Box::new(Unanswered { failure, unsent }))
                 }
-                None => {
-                    let reason = "no answer in time".to_owned();
-                    Err((Failure { sent: Sent::Maybe, timed_out: true, reason }, None))
-                }
+                None => Err(Unanswered::broken("no answer in time".to_owned(), true)),
             }
         }
     }

@@ -62,11 +62,16 @@ impl Upstream {
     ///
     /// It is sent again only where it provably was not sent. To be run in a task of its own: it must end, whoever waits
     /// for it.
-    pub async fn forward(&self, intent: RecordedIntent<Edit>, headers: Outbound, trace: &Trace) -> Forwarded {
+    pub async fn forward(
+        &self,
+        intent: RecordedIntent<Edit>,
+        outbound: Outbound,
+        trace: &Trace,
+    ) -> Forwarded {
         let begun = Instant::now();
         let edit = intent.edit();
         let span = trace.client("PATCH", edit.resource(), &self.origin);
-        let request = request::edit(&self.origin, edit, headers.into_fields(), &span);
+        let request = request::edit(&self.origin, edit, outbound, &span);
         let result = self.client.send(request, begun).await;
         let result = self.told("PATCH", edit.resource(), begun, span, result);
         let outcome = match &result {

@@ -1,5 +1,7 @@
 //! Where Graph is: scheme, authority and path prefix, from the configuration alone.
 
+use std::borrow::Cow;
+
 use http::HeaderValue;
 use http::uri::{Authority, Uri};
 use patchgate_model::Cloud;
@@ -94,8 +96,8 @@ impl Origin {
     }
 
     /// The target for a path below the base.
-    pub fn target(&self, path: &str) -> String {
-        if self.prefix.is_empty() { path.to_owned() } else { [self.prefix.as_str(), path].concat() }
+    pub fn target<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        if self.prefix.is_empty() { path.into() } else { [self.prefix.as_str(), path].concat().into() }
     }
 }
 

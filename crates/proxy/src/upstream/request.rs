@@ -8,34 +8,46 @@ use http_body_util::Full;
 use patchgate_validator::Edit;
 
 use super::origin::Origin;
-use crate::ruleset::AdmittedRead;
+use crate::ruleset::{AdmittedRead, Outbound};
 use crate::telemetry::traces::ClientSpan;
 
 /// A request with a whole body, as the client sends it.
 pub(super) type Outgoing = Request<Full<Bytes>>;
 
 /// The request for an edit.
-pub(super) fn edit(origin: &Origin, edit: &Edit, headers: HeaderMap, span: &ClientSpan) -> Outgoing {
-    request(origin, Method::PATCH, edit.resource().path(), headers, span, edit.bytes().clone())
+pub(super) fn edit(origin: &Origin, edit: &Edit, outbound: Outbound, span: &ClientSpan) -> Outgoing {
+    let (fields, parsed) = outbound.into_parts();
+    let target = origin.target(edit.resource().path());
+    // The same text need not be parsed twice.
+    let target = match parsed.filter(|parsed| parsed.as_str() == target) {
+        Some(parsed) => Uri::from(parsed),
+        None => uri(&target),
+    };
+    request(origin, Method::PATCH, target, fields, span, edit.bytes().clone())
 }
 
 /// The request for a read.
 pub(super) fn read(origin: &Origin, read: &AdmittedRead, span: &ClientSpan) -> Outgoing {
-    request(origin, Method::GET, &read.target(), read.headers().fields().clone(), span, Bytes::new())
+    let target = uri(&origin.target(&read.target()));
+    request(origin, Method::GET, target, read.headers().fields().clone(), span, Bytes::new())
+}
+
+/// A path that matched a route, and a query that was part of a parsed target, make a valid target.
+fn uri(target: &str) -> Uri {
+    PathAndQuery::try_from(target).map(Uri::from).unwrap_or_default()
 }
 
 fn request(
     origin: &Origin,
     method: Method,
-    path: &str,
+    target: Uri,
     headers: HeaderMap,
     span: &ClientSpan,
     body: Bytes,
 ) -> Outgoing {
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
-    // A path that matched a route, and a query that was part of a parsed target, make a valid target.
-    *request.uri_mut() = PathAndQuery::try_from(origin.target(path)).map(Uri::from).unwrap_or_default();
+    *request.uri_mut() = target;
     *request.headers_mut() = headers;
     request.headers_mut().insert(HOST, origin.host_field().clone());
     span.inject(request.headers_mut());
