@@ -281,8 +281,10 @@ fn what_is_asked_wrongly_is_told_and_writes_nothing() {
     let folder = Folder::new();
     fs::create_dir(folder.path("pages")).expect("a folder");
     fs::create_dir(folder.path("more")).expect("a folder");
+    fs::create_dir_all(folder.path("empty/inside")).expect("a folder");
     folder.write("pages/a.md", fixture());
     folder.write("more/a.md", fixture());
+    folder.write("empty/page.html", "<p>");
     folder.write("not-utf8.toml", b"\xff");
     folder.write("file", "as it was");
     let page = "security-incident-update.md";
@@ -299,6 +301,8 @@ fn what_is_asked_wrongly_is_told_and_writes_nothing() {
         &[page, "--overlay", "overlay.toml", "--output", "overlay.toml"],
         &[page, "--output", "pages"],
         &["nothing.md"],
+        &["empty"],
+        &["empty", "empty/inside", "--output", "out"],
     ] {
         let said = folder.run(&[&["schema", "derive"], args].concat()).failure();
         writeln!(text, "$ patchgate schema derive {}\n{said}", args.join(" ")).expect("text");

@@ -102,8 +102,26 @@ impl fmt::Display for Finding {
     }
 }
 
+/// How often the chain is read from its start again because a segment went away meanwhile. What took it away is retention, and
+/// then it is not listed again; whatever it was, it is found the next time.
+const AGAIN: usize = 3;
+
 /// Reads the whole chain. `checkpoints` were kept elsewhere; `progress` is told how many bytes of how many were read.
 pub fn verify(
+    storage: &(impl Reading + ?Sized),
+    checkpoints: &[Checkpoint],
+    progress: &mut dyn FnMut(u64, u64),
+) -> io::Result<Report> {
+    for _ in 0..AGAIN {
+        match verify_once(storage, checkpoints, progress) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => return result,
+        }
+    }
+    verify_once(storage, checkpoints, progress)
+}
+
+fn verify_once(
     storage: &(impl Reading + ?Sized),
     checkpoints: &[Checkpoint],
     progress: &mut dyn FnMut(u64, u64),

@@ -5,8 +5,10 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,9 @@ use jiff::Timestamp;
 use patchgate_journal::query;
 use patchgate_journal::record::Kind;
 use patchgate_journal::record::read::Record;
+use patchgate_journal::segment::SegmentName;
 use patchgate_journal::simulator::{Fault, Simulator};
+use patchgate_journal::storage::Reading;
 use patchgate_journal::verify::{Finding, verify};
 use patchgate_journal::{
     Checkpoint, Directory, Durability, Journal, NotRecorded, Outcome, Retention, Settings, Verdict,
@@ -257,6 +261,45 @@ fn retention_takes_whole_segments_and_says_where_the_chain_begins() {
     edits(&journal, 1_000_000_000..1_000_000_060);
     journal.close();
     assert_eq!(segments(&disk)[..kept.len()], kept);
+}
+
+/// A directory from which the oldest segments go away while it is read.
+struct GoesAway {
+    disk: Simulator,
+    /// So many more reads, and they are gone.
+    left: Cell<usize>,
+    segments: usize,
+}
+
+impl Reading for GoesAway {
+    fn segments(&self) -> io::Result<Vec<(SegmentName, u64)>> {
+        self.disk.segments()
+    }
+
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        if self.left.replace(self.left.get().saturating_sub(1)) == 1 {
+            for gone in &segments(&self.disk)[..self.segments] {
+                self.disk.lose(gone);
+            }
+        }
+        self.disk.read(name, from)
+    }
+}
+
+#[test]
+fn what_goes_away_while_it_is_read_ends_no_verification() {
+    let whole = some_segments();
+    let all = segments(&whole).len();
+    assert!(all > 4);
+    let of_all = verify(&whole, &[], &mut |_, _| ()).unwrap();
+    // While the first lines are looked at, and at each segment of the chain.
+    for left in 1..=2 * all {
+        let disk = GoesAway { disk: whole.copy(), left: Cell::new(left), segments: all / 2 };
+        let report = verify(&disk, &[], &mut |_, _| ()).unwrap();
+        assert_eq!(report.last, of_all.last, "{left}");
+        // Those that were still to be read are missing, and nothing took them away rightfully.
+        assert_eq!(report.holds(), left > all + all / 2, "{left}");
+    }
 }
 
 /// A record is gone in time though nothing comes behind it.

@@ -55,6 +55,10 @@ fn all_pages(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failed> {
             }
         }
     }
+    if pages.is_empty() {
+        let folders: Vec<_> = given.iter().map(|folder| format!("'{}'", shown(folder))).collect();
+        return Err(Failed(format!("there is no page in {}: no file there ends in .md", folders.join(", "))));
+    }
     pages.sort();
     pages.dedup();
     Ok(pages)
