@@ -14,6 +14,8 @@ pub(crate) struct Shape {
     choice: bool,
     documented: Vec<String>,
     spellings: BTreeMap<String, String>,
+    /// The first bytes of those spellings: most values that are not among them begin with another one.
+    initials: Vec<Option<u8>>,
 }
 
 impl Shape {
@@ -34,6 +36,8 @@ impl Shape {
             .collect();
         let mut documented = of("enum").map(strings).unwrap_or_default();
         documented.retain(|value| !spellings.contains_key(value));
+        let mut initials: Vec<_> = spellings.keys().map(|other| initial(other)).collect();
+        initials.dedup();
         Self {
             types: of("type").map(strings).unwrap_or_default(),
             fields: fields.map(|(name, schema)| (name.clone(), Self::read(schema))).collect(),
@@ -42,6 +46,7 @@ impl Shape {
             choice: of("enum").is_some(),
             documented,
             spellings,
+            initials,
         }
     }
 
@@ -84,7 +89,7 @@ impl Shape {
 
     /// The documented spelling, of a value that is spelled another way.
     pub(crate) fn documented(&self, value: &str) -> Option<&str> {
-        self.spellings.get(value).map(String::as_str)
+        self.initials.contains(&initial(value)).then(|| self.spellings.get(value).map(String::as_str))?
     }
 
     /// The types, as words; `null` is left out unless it is the only one.
@@ -105,6 +110,10 @@ impl Shape {
     pub(crate) fn nullable(&self) -> bool {
         self.types.iter().any(|t| t == "null")
     }
+}
+
+fn initial(value: &str) -> Option<u8> {
+    value.bytes().next()
 }
 
 fn type_word(name: &str) -> &'static str {
