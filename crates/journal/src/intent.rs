@@ -21,7 +21,7 @@ use crate::record::{Outcome, Verdict, body};
 ///
 /// ```compile_fail,E0451
 /// fn forge<T>(edit: T) -> patchgate_journal::RecordedIntent<T> {
-///     patchgate_journal::RecordedIntent { edit, ticket: panic!() }
+///     patchgate_journal::RecordedIntent { edit, ticket: panic!(), at: panic!() }
 /// }
 /// ```
 ///
@@ -67,6 +67,7 @@ use crate::record::{Outcome, Verdict, body};
 pub struct RecordedIntent<T> {
     edit: T,
     ticket: Ticket,
+    at: Instant,
 }
 
 impl<T> RecordedIntent<T> {
@@ -78,6 +79,11 @@ impl<T> RecordedIntent<T> {
     /// The request that it belongs to.
     pub fn request_id(&self) -> RequestId {
         self.ticket.request_id
+    }
+
+    /// Since when it has been on record, as far as its caller knows.
+    pub fn recorded_at(&self) -> Instant {
+        self.at
     }
 
     /// Records what became of it. The outcome is queued at once, whether or not anybody waits for what this returns.
@@ -137,8 +143,9 @@ impl Future for Closing {
 
 /// Makes the proof. To be called once the writer has answered.
 pub(crate) fn recorded<T>(edit: T, mut ticket: Ticket) -> RecordedIntent<T> {
-    ticket.recorded = Some(Instant::now());
-    RecordedIntent { edit, ticket }
+    let at = Instant::now();
+    ticket.recorded = Some(at);
+    RecordedIntent { edit, ticket, at }
 }
 
 /// An intent that is queued or recorded and has no outcome. When it is dropped, it gets one: unknown. If the intent was never

@@ -21,30 +21,42 @@ pub async fn within<F: Future>(deadline: Duration, work: F) -> Result<F::Output,
 /// A timer for one deadline after the other. It wakes at the deadline or before it: to move it for each would cost more than to
 /// wake once for nothing.
 #[derive(Debug)]
-pub struct Alarm(Pin<Box<Sleep>>);
+pub struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    asked: bool,
+}
 
 impl Alarm {
     /// One that is set to wake so long from now.
     pub fn new(after: Duration) -> Self {
-        Self(Box::pin(sleep(after)))
+        Self { sleep: Box::pin(sleep(after)), asked: false }
     }
 
     /// When it is set to wake.
     pub fn set_to(&self) -> Instant {
-        self.0.deadline()
+        self.sleep.deadline()
     }
 
     /// Pending until the deadline `due`, which may be another one each time.
     pub fn poll_due(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
         if due < self.set_to() {
-            self.0.as_mut().reset(due);
+            self.sleep.as_mut().reset(due);
         }
-        ready!(self.0.as_mut().poll(cx));
+        ready!(self.sleep.as_mut().poll(cx));
         if self.set_to() < due {
-            self.0.as_mut().reset(due);
-            ready!(self.0.as_mut().poll(cx));
+            self.sleep.as_mut().reset(due);
+            ready!(self.sleep.as_mut().poll(cx));
         }
         Poll::Ready(())
+    }
+
+    /// The same, for one that is always asked by the same task: what the runtime was told once it need not be told again.
+    pub fn poll_due_here(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
+        if self.asked && due >= self.set_to() && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.asked = true;
+        self.poll_due(cx, due)
     }
 }
 
@@ -67,14 +79,20 @@ mod tests {
 
     #[tokio::test]
     async fn an_alarm_wakes_at_the_deadline_however_it_was_set() {
-        for set in [Duration::from_millis(1), Duration::from_hours(1)] {
-            let mut alarm = Alarm::new(set);
-            let later = Instant::now() + Duration::from_hours(2);
-            assert!(poll_fn(|cx| Poll::Ready(alarm.poll_due(cx, later))).await.is_pending());
-            let due = Instant::now() + Duration::from_millis(50);
-            let waking = poll_fn(|cx| alarm.poll_due(cx, due));
-            timeout(Duration::from_mins(1), waking).await.expect("it wakes");
-            assert!(Instant::now() >= due);
+        for poll in [Alarm::poll_due, Alarm::poll_due_here] {
+            for set in [Duration::from_millis(1), Duration::from_hours(1)] {
+                let mut alarm = Alarm::new(set);
+                let later = Instant::now() + Duration::from_hours(2);
+                for _ in 0..2 {
+                    assert!(poll_fn(|cx| Poll::Ready(poll(&mut alarm, cx, later))).await.is_pending());
+                }
+                for after in [50, 10] {
+                    let due = Instant::now() + Duration::from_millis(after);
+                    let waking = poll_fn(|cx| poll(&mut alarm, cx, due));
+                    timeout(Duration::from_mins(1), waking).await.expect("it wakes");
+                    assert!(Instant::now() >= due);
+                }
+            }
         }
     }
 }

@@ -45,12 +45,15 @@ impl Answer {
     pub(super) fn of(response: Response, patience: Duration) -> Self {
         let (parts, body) = response.into_parts();
         let mut headers = parts.headers;
-        let mut gone = Vec::new();
+        // Most answers have one such field: nothing is allocated for it.
+        let (mut first, mut gone) = (None, Vec::new());
         for (name, value) in &headers {
             if !is_hop_by_hop(name) {
                 continue;
             }
-            gone.push(name.clone());
+            if let Some(another) = first.replace(name.clone()) {
+                gone.push(another);
+            }
             if name == TRANSFER_ENCODING {
                 // The parser went by the chunks (RFC 9112, 6.3), and so must whoever reads it next.
                 gone.push(CONTENT_LENGTH);
@@ -60,7 +63,7 @@ impl Answer {
                 gone.extend(named.filter_map(|option| HeaderName::try_from(option).ok()));
             }
         }
-        for name in &gone {
+        for name in first.iter().chain(&gone) {
             headers.remove(name);
         }
         Self { status: parts.status, headers, body: Body::Streamed(Stream::new(body, patience)) }

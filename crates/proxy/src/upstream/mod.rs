@@ -68,7 +68,7 @@ impl Upstream {
         outbound: Outbound,
         trace: &Trace,
     ) -> Forwarded {
-        let begun = Instant::now();
+        let begun = intent.recorded_at();
         let edit = intent.edit();
         let span = trace.client("PATCH", edit.resource(), &self.origin);
         let request = request::edit(&self.origin, edit, outbound, &span);
@@ -142,7 +142,8 @@ impl Forwarded {
 
 /// Graph's own id of the request.
 fn request_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get(&REQUEST_ID)?.to_str().ok()
+    // To go past a few fields costs less than to look a name up.
+    headers.iter().find(|(name, _)| **name == REQUEST_ID)?.1.to_str().ok()
 }
 
 /// Links are looked for in JSON alone.
