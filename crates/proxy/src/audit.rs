@@ -130,14 +130,14 @@ fn begin(directory: &Path, settings: Settings) -> Result<(Journal, Started), Ope
 }
 
 /// What is on record of the request itself.
-fn asked<'a>(told: &'a Told, trace_id: Option<&'a str>) -> Asked<'a> {
+fn asked<'a>(told: &'a Told<'a>, trace_id: Option<&'a str>) -> Asked<'a> {
     let known_by = match told.credential {
         // The token is Graph's to look into.
         Credential::Bearer => "bearer",
         _ => "nothing",
     };
     let caller = Who { id: None, known_by };
-    let fields = told.guard.as_ref().map_or(FieldRules::NONE, |guard| guard.record());
+    let fields = told.guard.map_or(FieldRules::NONE, |guard| guard.record());
     Asked { request_id: told.request_id, trace_id, caller, generation: told.generation, fields }
 }
 
@@ -145,7 +145,7 @@ fn asked<'a>(told: &'a Told, trace_id: Option<&'a str>) -> Asked<'a> {
 pub async fn record(
     journal: &Journal,
     edit: Edit,
-    told: &Told,
+    told: &Told<'_>,
     trace: &Trace,
 ) -> Result<RecordedIntent<Edit>, Refusal> {
     let trace_id = trace.id();
@@ -178,7 +178,7 @@ pub async fn closed(closing: Closing) {
 }
 
 /// Puts a refusal on record. What was allowed and got no answer is no refusal: its outcome says so.
-pub fn refuse(journal: &Journal, told: &Told, trace: &Trace, refusal: &Refusal) {
+pub fn refuse(journal: &Journal, told: &Told<'_>, trace: &Trace, refusal: &Refusal) {
     if told.allowed || matches!(refusal, Refusal::CallerGone) {
         return;
     }
@@ -189,7 +189,7 @@ pub fn refuse(journal: &Journal, told: &Told, trace: &Trace, refusal: &Refusal) 
     let subject = match (&told.edit, &told.resource) {
         (Some(edit), _) => Subject::Edit(edit as &dyn Recordable),
         (None, Some(resource)) => {
-            Subject::Resource { guard: told.guard.as_ref().map(|guard| guard.schema().name()), resource }
+            Subject::Resource { guard: told.guard.map(|guard| guard.schema().name()), resource }
         }
         (None, None) => Subject::Unknown,
     };

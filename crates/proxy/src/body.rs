@@ -15,12 +15,12 @@ pub async fn read(
     body: Incoming,
     limit: usize,
     deadline: Duration,
-    held: &mut Held,
+    held: &mut Held<'_>,
 ) -> Result<Bytes, Refusal> {
     within(deadline, collect(body, limit, held)).await.unwrap_or(Err(Refusal::BodyTimeout))
 }
 
-async fn collect(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Bytes, Refusal> {
+async fn collect(mut body: Incoming, limit: usize, held: &mut Held<'_>) -> Result<Bytes, Refusal> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -36,7 +36,6 @@ use crate::outlive::Workplace;
 use crate::plan::Plan;
 use crate::reply::Reply;
 use crate::ruleset::Ruleset;
-use crate::spare::SpareMaps;
 use crate::telemetry::metrics::{Instruments, Metrics};
 use crate::telemetry::traces::Traces;
 use crate::upstream::client::{Client, Deadlines};
@@ -69,8 +68,6 @@ pub struct Worker {
     pub load: Arc<Load>,
     /// Where requests go on whose caller has gone.
     pub requests: Arc<Workplace<Response<Reply>>>,
-    /// Memory for the header fields of edits.
-    pub spare: SpareMaps,
     /// Connections and exchanges, which the end of the process waits for.
     pub tasks: TaskTracker,
 }
@@ -199,7 +196,6 @@ pub fn start(
             },
             load: Arc::clone(&load),
             requests: Workplace::new(tasks.clone()),
-            spare: SpareMaps::default(),
             tasks,
         };
         work(number, worker, listener.try_clone()?, (draining.clone(), cut.clone()), ended.clone())?;

@@ -39,12 +39,11 @@ impl Target {
 
     /// The form and text of a parsed target. `Uri` keeps path and query as they were sent; a fragment, which must not be
     /// there, it has cut off.
-    pub fn of(uri: &Uri) -> Self {
-        if uri.scheme().is_some() {
-            return Self::Absolute;
-        }
-        match (uri.authority(), uri.path_and_query()) {
-            (None, Some(target)) if target.as_str().starts_with('/') => Self::Origin(target.clone()),
+    pub fn of(uri: Uri) -> Self {
+        let parts = uri.into_parts();
+        match (parts.scheme, parts.authority, parts.path_and_query) {
+            (Some(_), ..) => Self::Absolute,
+            (None, None, Some(target)) if target.as_str().starts_with('/') => Self::Origin(target),
             _ => Self::Other,
         }
     }

@@ -25,7 +25,7 @@ pub mod ruleset;
 mod service;
 pub mod shared_stream;
 pub mod snippet;
-pub mod spare;
+mod spare;
 pub mod telemetry;
 pub mod upstream;
 

@@ -24,7 +24,7 @@ use crate::ruleset::{Admitted, Ruleset};
 use crate::telemetry::events::{self, Answered, Told};
 use crate::telemetry::traces::{Entrance, Trace};
 use crate::upstream::Answer;
-use crate::{audit, body, caller, respond};
+use crate::{audit, body, caller, respond, spare};
 
 /// Where requests come in.
 #[derive(Debug)]
@@ -40,12 +40,11 @@ pub struct Connection {
 /// Answers one request, whatever it is. To be run in a task of its own: an edit is sent, its answer awaited and told of, even
 /// if the caller is gone.
 pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> Response<Reply> {
-    let Connection { worker, line, entrance } = &*connection;
     let begun = Instant::now();
-    let framed = line.begin();
-    let counted = line.peer().begin();
-    let placed = if counted.is_some() { Ok(()) } else { Err(Refusal::Overloaded) };
-    let under_way = UnderWay::new(Arc::clone(line), counted);
+    let under_way = UnderWay::begin(connection);
+    let Connection { worker, line, entrance } = under_way.connection();
+    let framed = line.verdict();
+    let placed = if under_way.has_place() { Ok(()) } else { Err(Refusal::Overloaded) };
     let rules = worker.rules.load_full();
     let (head, incoming) = taken_apart(request);
     let trace = worker.traces.begin(&head);
@@ -91,19 +90,19 @@ pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> 
     }
     events::answered(worker.log_requests, &worker.metrics, &answered);
     trace.end(&head, entrance, &told, response.status(), refusal.as_ref());
-    worker.spare.keep(head.headers);
+    spare::keep(head.headers);
     response.map(|body| Reply::new(body, under_way))
 }
 
 /// From the head to Graph's answer, or to the refusal.
-async fn way(
+async fn way<'r>(
     worker: &Worker,
     line: &Line,
-    rules: &Arc<Ruleset>,
-    head: &Head,
+    rules: &'r Ruleset,
+    head: &'r Head,
     incoming: Incoming,
     trace: &Trace,
-    told: &mut Told,
+    told: &mut Told<'r>,
 ) -> Result<Answer, Refusal> {
     let caller = caller::identify(&head.headers);
     told.credential = caller.credential;
@@ -123,7 +122,7 @@ async fn way(
         }
         Admitted::Edit(admitted) => {
             told.resource = Some(admitted.resource().clone());
-            told.guard = Some(Arc::clone(admitted.guard()));
+            told.guard = Some(admitted.guard());
             let mut kept = worker.load.hold();
             let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept).await?;
             let edit = admitted.decide(&bytes)?;
@@ -132,7 +131,7 @@ async fn way(
             told.edit = Some(edit.clone());
             let intent = audit::record(&worker.journal, edit, told, trace).await?;
             told.allowed = true;
-            let outbound = admitted.outbound(worker.spare.take());
+            let outbound = admitted.outbound(spare::take());
             worker.upstream.forward(intent, outbound, trace).await.recorded().await
         }
     }
@@ -150,7 +149,7 @@ fn taken_apart(request: Request<Incoming>) -> (Head, Incoming) {
     let (parts, body) = request.into_parts();
     let head = Head {
         method: parts.method,
-        target: Target::of(&parts.uri),
+        target: Target::of(parts.uri),
         headers: parts.headers,
         received: Timestamp::now(),
     };

@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::listen::io::Line;
-use crate::listen::load::InFlight;
+use crate::pipeline::Connection;
 use crate::upstream::Body;
 
 /// The body of an answer. When it has gone out, or nobody takes it any more, the request is over.
@@ -25,20 +24,31 @@ pub struct Reply {
 /// A request that is being answered.
 #[derive(Debug)]
 pub struct UnderWay {
-    line: Arc<Line>,
-    _counted: Option<InFlight>,
+    connection: Arc<Connection>,
+    counted: bool,
 }
 
 impl UnderWay {
-    /// Begins with the head of the request; `counted` is its place among those in flight, if it has one.
-    pub fn new(line: Arc<Line>, counted: Option<InFlight>) -> Self {
-        Self { line, _counted: counted }
+    /// Begins with the head of the request.
+    pub fn begin(connection: Arc<Connection>) -> Self {
+        let counted = connection.line.begin();
+        Self { connection, counted }
+    }
+
+    /// Where it came in.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Whether it has a place among those in flight.
+    pub fn has_place(&self) -> bool {
+        self.counted
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.line.end();
+        self.connection.line.end(self.counted);
     }
 }
 
@@ -63,7 +73,7 @@ impl HttpBody for Reply {
                 frame => return Poll::Ready(frame),
             }
         }
-        ready!(self.under_way.line.poll_flushed());
+        ready!(self.under_way.connection.line.poll_flushed());
         Poll::Ready(self.broken.take().map(Err))
     }
 

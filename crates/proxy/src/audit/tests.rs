@@ -44,7 +44,7 @@ fn a_refused_edit_obeys_the_rules_of_its_guard() {
         credential,
         generation: rules.generation(),
         resource: Some(admitted.resource().clone()),
-        guard: Some(Arc::clone(admitted.guard())),
+        guard: Some(admitted.guard()),
         edit: Some(edit.clone()),
         allowed: false,
     };

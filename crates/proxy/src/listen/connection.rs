@@ -21,7 +21,6 @@ use super::drain::Drain;
 use super::io::{Line, Socket};
 use super::load::Connected;
 use super::parking::Place;
-use super::wire::Phase;
 use crate::gateway::Worker;
 use crate::outlive::{Outliving, Panicked};
 use crate::pipeline::{self, Connection};
@@ -72,7 +71,7 @@ pub(super) async fn serve(
     if let Some(why) = line.late() {
         worker.metrics.closed(why);
     }
-    if refused || matches!(line.phase(), Phase::Body | Phase::Lost) {
+    if refused || line.seen().is_unfinished() {
         // It is rare and has a buffer: it lies apart, so that a connection is small.
         Box::pin(line.linger(LINGER_BYTES, LINGER)).await;
     }
@@ -100,7 +99,7 @@ where
             return Ok(());
         }
         socket = parts.io.into_inner();
-        tracing::trace!(heads = line.heads(), "a connection on which nothing comes is parked");
+        tracing::trace!(heads = line.seen().heads(), "a connection on which nothing comes is parked");
     }
     Ok(())
 }
@@ -126,7 +125,9 @@ fn requests(
 ) -> impl Service<Request<Incoming>, Response = Response<Reply>, Error = Panicked, Future: Send> + Send + use<>
 {
     let (worker, line) = (Arc::clone(worker), Arc::clone(line));
-    let (place, drain) = (Arc::clone(&worker.requests), Arc::new(drain.clone()));
+    let (place, drain) = (Arc::clone(&worker.requests), drain.clone());
+    let ending = *drain.borrow() != Drain::Serving;
+    let drain = Arc::new(drain);
     let connection = Arc::new(Connection { worker, line, entrance: entrance.clone() });
     service_fn(move |request| {
         // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no answer,
@@ -135,8 +136,8 @@ fn requests(
         let drain = Arc::clone(&drain);
         async move {
             let mut response = answered.await?;
-            // The end may have come while it was under way.
-            if *drain.borrow() != Drain::Serving {
+            // The end may have come while it was under way. What has not changed need not be looked at, under a lock.
+            if ending || drain.has_changed().unwrap_or(true) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Panicked>(response)
@@ -149,18 +150,17 @@ async fn until_ending<C: Future>(
     mut connection: Pin<&mut C>,
     mut drain: watch::Receiver<Drain>,
 ) -> Option<C::Output> {
-    let state = drain.clone();
+    let mut state = drain.clone();
     // A connection that has used up what its task may do at a time would keep this one from being asked at all.
     let mut ending = pin!(unconstrained(drain.wait_for(|drain| *drain == Drain::Ending)));
-    let mut seen = None;
+    state.mark_changed();
     poll_fn(|cx| {
         if let Poll::Ready(result) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(result));
         }
         // Once asked it wakes this task at the next step of the drain. To ask each time would cost every request.
-        let now = *state.borrow();
-        if seen != Some(now) {
-            seen = Some(now);
+        if state.has_changed().unwrap_or(true) {
+            state.mark_unchanged();
             // An error is the end of the gateway, too.
             return ending.as_mut().poll(cx).map(|_| None);
         }

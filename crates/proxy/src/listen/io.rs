@@ -18,7 +18,7 @@ use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::load::Peer;
 use super::parking::{KEPT, Place};
+use super::seen::Seen;
 use super::wire::{Phase, Verdict, Wire};
 use crate::deadline::Alarm;
 use crate::shared_stream::SharedStream;
@@ -50,7 +51,7 @@ pub struct Patience {
 pub struct Line {
     stream: Arc<TcpStream>,
     peer: Arc<Peer>,
-    wire: Mutex<Wire>,
+    seen: Seen,
     busy: AtomicBool,
     closing: AtomicBool,
     parks: AtomicBool,
@@ -64,6 +65,7 @@ pub struct Line {
 pub struct Socket {
     line: Arc<Line>,
     stream: SharedStream,
+    wire: Wire,
     patience: Patience,
     /// For what the deadline stands: the phase, and behind how many heads.
     waiting: Option<(Phase, u64)>,
@@ -83,7 +85,7 @@ impl Line {
         Arc::new(Self {
             stream: Arc::new(stream),
             peer,
-            wire: Mutex::default(),
+            seen: Seen::default(),
             busy: no(),
             closing: no(),
             parks: no(),
@@ -93,19 +95,22 @@ impl Line {
         })
     }
 
-    /// Whose connection it is.
-    pub fn peer(&self) -> &Arc<Peer> {
-        &self.peer
-    }
-
-    /// Begins the answer to a request; the verdict is that on its head.
-    pub fn begin(&self) -> Verdict {
+    /// A request is being answered from now on, and counted, if there is a place for it among those in flight.
+    pub fn begin(&self) -> bool {
         self.busy.store(true, Ordering::Relaxed);
-        self.wire().verdict()
+        self.peer.begin()
     }
 
-    /// The answer has gone out, or nobody wants it any more.
-    pub fn end(&self) {
+    /// The verdict on the head of that request.
+    pub fn verdict(&self) -> Verdict {
+        self.seen.verdict()
+    }
+
+    /// The answer has gone out, or nobody wants it any more; `counted` is what [`begin`](Self::begin) said.
+    pub fn end(&self, counted: bool) {
+        if counted {
+            self.peer.end();
+        }
         self.busy.store(false, Ordering::Relaxed);
     }
 
@@ -119,7 +124,7 @@ impl Line {
         self.parks.load(Ordering::Relaxed) && {
             // Something may have come within that turn.
             self.parks.store(false, Ordering::Relaxed);
-            !self.busy.load(Ordering::Relaxed) && self.wire().is_quiet()
+            !self.busy.load(Ordering::Relaxed) && self.seen.is_quiet()
         }
     }
 
@@ -135,14 +140,9 @@ impl Line {
         self.late.get().copied()
     }
 
-    /// Where the caller is.
-    pub fn phase(&self) -> Phase {
-        self.wire().phase()
-    }
-
-    /// How many heads of requests have come on it.
-    pub fn heads(&self) -> u64 {
-        self.wire().heads()
+    /// What has been seen to come on it.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// Resolves when the caller has reset the connection. Its end of input alone is no reset.
@@ -180,10 +180,6 @@ impl Line {
     fn end_late(&self, why: Closed) {
         _ = self.late.set(why);
     }
-
-    fn wire(&self) -> std::sync::MutexGuard<'_, Wire> {
-        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Socket {
@@ -195,6 +191,7 @@ impl Socket {
         Self {
             line,
             stream,
+            wire: Wire::default(),
             patience,
             waiting: Some((Phase::New, 0)),
             deadline,
@@ -219,10 +216,7 @@ impl Socket {
             self.waiting = None;
             return Poll::Pending;
         }
-        let (phase, heads, quiet) = {
-            let wire = self.line.wire();
-            (wire.phase(), wire.heads(), wire.is_quiet())
-        };
+        let (phase, heads, quiet) = (self.wire.phase(), self.wire.heads(), self.line.seen.is_quiet());
         let (patience, late) = match phase {
             Phase::New | Phase::Between if self.line.closing.load(Ordering::Relaxed) => {
                 // What has reached the system has arrived, and the runtime will hear of it.
@@ -248,7 +242,7 @@ impl Socket {
         }
         let until = if parkable { self.deadline.min(self.kept) } else { self.deadline };
         if !parkable || self.place.is_taken() {
-            ready!(self.reading.poll_due(cx, until));
+            ready!(self.reading.poll_due_here(cx, until));
             if until == self.deadline {
                 self.line.end_late(late);
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -283,7 +277,9 @@ impl AsyncRead for Socket {
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             Poll::Ready(result) => {
                 self.place.give_back();
-                self.line.wire().see(buf.filled().get(before..).unwrap_or_default());
+                let Self { wire, line, .. } = &mut *self;
+                wire.see(buf.filled().get(before..).unwrap_or_default());
+                line.seen.tell(wire);
                 Poll::Ready(result)
             }
             Poll::Pending => self.poll_patience(cx, true),

@@ -53,14 +53,10 @@ pub struct Peer {
 #[derive(Debug)]
 pub struct Connected(Arc<Peer>);
 
-/// A request that was counted in; it is counted out when dropped.
-#[derive(Debug)]
-pub struct InFlight(Arc<Peer>);
-
 /// Bytes that are held; they are given back when dropped.
 #[derive(Debug)]
-pub struct Held {
-    load: Arc<Load>,
+pub struct Held<'l> {
+    load: &'l Load,
     bytes: usize,
 }
 
@@ -107,8 +103,8 @@ impl Load {
     }
 
     /// Holds nothing yet; see [`Held::grow`].
-    pub fn hold(self: &Arc<Self>) -> Held {
-        Held { load: Arc::clone(self), bytes: 0 }
+    pub fn hold(&self) -> Held<'_> {
+        Held { load: self, bytes: 0 }
     }
 
     /// The connections there are.
@@ -128,17 +124,24 @@ impl Load {
 }
 
 impl Peer {
-    /// Counts a request in, if there may be one more, in all and of this address.
-    pub fn begin(self: &Arc<Self>) -> Option<InFlight> {
+    /// Counts a request in, if there may be one more, in all and of this address; says whether it has.
+    #[must_use = "what was counted in has to be counted out"]
+    pub fn begin(&self) -> bool {
         let Load { most, in_flight, .. } = &*self.load;
         if !add(in_flight, 1, most.in_flight) {
-            return None;
+            return false;
         }
-        if !add(&self.in_flight, 1, most.in_flight_per_address()) {
+        let counted = add(&self.in_flight, 1, most.in_flight_per_address());
+        if !counted {
             in_flight.fetch_sub(1, Ordering::Relaxed);
-            return None;
         }
-        Some(InFlight(Arc::clone(self)))
+        counted
+    }
+
+    /// Counts out a request that was counted in.
+    pub fn end(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.load.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -149,7 +152,7 @@ impl Connected {
     }
 }
 
-impl Held {
+impl Held<'_> {
     /// Holds so many bytes more, if they may be.
     #[must_use]
     pub fn grow(&mut self, bytes: usize) -> bool {
@@ -178,13 +181,6 @@ impl Drop for Connected {
     }
 }
 
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.0.load.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Drop for Peer {
     fn drop(&mut self) {
         let mut by_address = self.load.by_address();
@@ -195,7 +191,7 @@ impl Drop for Peer {
     }
 }
 
-impl Drop for Held {
+impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.load.buffered.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -236,19 +232,24 @@ mod tests {
             let load = Load::new(most);
             let address = |last| IpAddr::from([127, 0, 0, last]);
             let connected = load.connect(address(1)).unwrap();
-            let mut requests: Vec<InFlight> = std::iter::from_fn(|| connected.peer().begin()).collect();
-            assert_eq!(requests.len(), of_one);
+            let peer = connected.peer();
+            assert_eq!(std::iter::repeat_with(|| peer.begin()).take_while(|begun| *begun).count(), of_one);
             // They count as long as they go on, though the connection on which they came is gone.
             drop(connected);
             let again = load.connect(address(1)).unwrap();
-            assert!(again.peer().begin().is_none());
+            assert!(!again.peer().begin());
             let others: Vec<Connected> = (2..5).map(|last| load.connect(address(last)).unwrap()).collect();
-            let of_others: Vec<InFlight> = others.iter().filter_map(|other| other.peer().begin()).collect();
+            let of_others: Vec<_> =
+                others.iter().map(Connected::peer).filter(|other| other.begin()).collect();
             assert_eq!(of_others.len(), 3 - of_one);
             assert_eq!(load.in_flight(), 3);
-            requests.pop();
-            assert!(again.peer().begin().is_some());
-            drop((requests, of_others, again, others));
+            peer.end();
+            assert!(again.peer().begin());
+            (0..of_one).for_each(|_| peer.end());
+            for other in &of_others {
+                other.end();
+            }
+            drop((peer, of_others, again, others));
             assert_eq!((load.in_flight(), load.connections()), (0, 0));
             assert!(load.by_address().is_empty());
         }

@@ -7,6 +7,7 @@ pub mod drain;
 pub mod io;
 pub mod load;
 pub mod parking;
+mod seen;
 pub mod wire;
 
 use std::net::{SocketAddr, TcpListener};

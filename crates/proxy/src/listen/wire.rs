@@ -1,12 +1,10 @@
 //! Watches the bytes of a caller's connection as they go by, for what the parser behind it accepts or hides and RFC 9112
 //! tells a server to refuse.
 //!
-//! It follows the framing on its own, head by head: each head ends in a verdict, which the pipeline takes when it gets that
-//! request. After the first fault it looks no further, because the connection is closed behind that answer.
+//! It follows the framing on its own, head by head: each head ends in a verdict, which the pipeline takes (`seen.rs`) when it
+//! gets that request. After the first fault it looks no further, because the connection is closed behind that answer.
 //!
 //! INVARIANT: nothing is changed and nothing is held back here; the parser sees each byte.
-
-use std::collections::VecDeque;
 
 use patchgate_model::refusal::FramingFault;
 
@@ -36,15 +34,16 @@ pub enum Phase {
 }
 
 /// The watcher of one connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Wire {
     state: State,
-    verdicts: VecDeque<Verdict>,
     heads: u64,
+    fault: Option<FramingFault>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum State {
+    #[default]
     New,
     Between,
     /// Between requests, behind an empty line.
@@ -65,12 +64,6 @@ enum Chunked {
     Trailer(Vec<u8>),
 }
 
-impl Default for Wire {
-    fn default() -> Self {
-        Self { state: State::New, verdicts: VecDeque::new(), heads: 0 }
-    }
-}
-
 impl Wire {
     /// Takes in the next bytes of the connection.
     pub fn see(&mut self, mut bytes: &[u8]) {
@@ -80,8 +73,8 @@ impl Wire {
                     // Empty lines before a request line are to be ignored (RFC 9112, 2.2).
                     [b'\r' | b'\n', rest @ ..] => (State::Blank, rest),
                     // Nearly every head comes in one piece, and then nothing is copied.
-                    _ => match end_of_head(bytes, 0).and_then(|end| bytes.split_at_checked(end)) {
-                        Some((head, rest)) => (self.judge(head), rest),
+                    _ => match whole_head(bytes) {
+                        Some((framing, rest)) => (self.judge(framing), rest),
                         None => self.in_head(Vec::with_capacity(bytes.len()), bytes),
                     },
                 },
@@ -100,10 +93,9 @@ impl Wire {
         }
     }
 
-    /// The verdict on the head of the request that came next.
-    pub fn verdict(&mut self) -> Verdict {
-        // A request without one would mean that the parser sees other heads than we do.
-        self.verdicts.pop_front().unwrap_or(Err(FramingFault::OutOfStep))
+    /// What is wrong with the last head.
+    pub fn fault(&self) -> Option<FramingFault> {
+        self.fault
     }
 
     /// How many heads have been seen whole.
@@ -122,9 +114,9 @@ impl Wire {
         }
     }
 
-    /// Whether the parser has taken all that came, to the last byte: it holds nothing of a next request.
-    pub fn is_quiet(&self) -> bool {
-        matches!(self.state, State::New | State::Between) && self.verdicts.is_empty()
+    /// Whether not a byte of a next request has come, not even an empty line before it.
+    pub fn is_between(&self) -> bool {
+        matches!(self.state, State::New | State::Between)
     }
 
     fn in_head<'b>(&mut self, mut head: Vec<u8>, bytes: &'b [u8]) -> (State, &'b [u8]) {
@@ -135,15 +127,16 @@ impl Wire {
             return (state, &[]);
         };
         let rest = bytes.get(end - before..).unwrap_or_default();
-        (self.judge(head.get(..end).unwrap_or_default()), rest)
+        (self.judge(framing(head.get(..end).unwrap_or_default())), rest)
     }
 
-    /// Adds the verdict on a whole head, and says what follows it.
-    fn judge(&mut self, head: &[u8]) -> State {
-        let framing = framing(head);
+    /// Counts a whole head, and says what follows it.
+    fn judge(&mut self, framing: Result<State, FramingFault>) -> State {
         self.heads += 1;
-        self.verdicts.push_back(framing.as_ref().map(|_| ()).map_err(|fault| *fault));
-        framing.unwrap_or(State::Lost)
+        framing.unwrap_or_else(|fault| {
+            self.fault = Some(fault);
+            State::Lost
+        })
     }
 }
 
@@ -218,15 +211,37 @@ fn end_of_head(head: &[u8], from: usize) -> Option<usize> {
     None
 }
 
+/// The framing of a head that lies there whole, and what is behind it.
+///
+/// A head with which nothing is wrong, as nearly all are, is gone through once, with its end still to be found.
+fn whole_head(bytes: &[u8]) -> Option<(Result<State, FramingFault>, &[u8])> {
+    if let Ok((state, rest)) = lines(bytes, true)
+        && bytes.get(..bytes.len() - rest.len()).is_some_and(is_plain)
+    {
+        return Some((Ok(state), rest));
+    }
+    let (head, rest) = bytes.split_at_checked(end_of_head(bytes, 0)?)?;
+    Some((framing(head), rest))
+}
+
 /// How the body behind a head is framed, or what is wrong with the head.
 fn framing(head: &[u8]) -> Result<State, FramingFault> {
-    let plain = is_plain(head);
-    let (line, mut rest) = first_line(head)?.ok_or(FramingFault::RequestLine)?;
+    lines(head, is_plain(head)).map(|(state, _)| state)
+}
+
+/// Goes through the lines of a head, and says what is behind the empty one that ends it; `plain` says that no line has a
+/// character that must not be there.
+fn lines(bytes: &[u8], plain: bool) -> Result<(State, &[u8]), FramingFault> {
+    let (line, mut rest) = first_line(bytes)?;
     let version = request_line(line)?;
     let mut length = None;
     let mut chunked = false;
-    while let Some((line, behind)) = first_line(rest)? {
+    loop {
+        let (line, behind) = first_line(rest)?;
         rest = behind;
+        if line.is_empty() {
+            break;
+        }
         let (name, value) = field(line, plain)?;
         if name.eq_ignore_ascii_case(b"content-length") {
             if length.is_some() {
@@ -240,24 +255,20 @@ fn framing(head: &[u8]) -> Result<State, FramingFault> {
             chunked = true;
         }
     }
-    match (length, chunked) {
-        (Some(_), true) => Err(FramingFault::LengthAndEncoding),
-        (None, true) => Ok(State::Chunked(Chunked::Size(Vec::new()))),
-        (None | Some(0), false) => Ok(State::Between),
-        (Some(length), false) => Ok(State::Sized(length)),
-    }
+    let state = match (length, chunked) {
+        (Some(_), true) => return Err(FramingFault::LengthAndEncoding),
+        (None, true) => State::Chunked(Chunked::Size(Vec::new())),
+        (None | Some(0), false) => State::Between,
+        (Some(length), false) => State::Sized(length),
+    };
+    Ok((state, rest))
 }
 
-/// A line, and what is behind it.
-type Cut<'b> = (&'b [u8], &'b [u8]);
-
-/// A line without its CR LF, and what is behind it; nothing where the empty line stands that ends a head.
-fn first_line(bytes: &[u8]) -> Result<Option<Cut<'_>>, FramingFault> {
+/// A line without its CR LF, and what is behind it.
+fn first_line(bytes: &[u8]) -> Result<(&[u8], &[u8]), FramingFault> {
     let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
-    let (line, behind) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
-    match line {
-        [b'\r', b'\n'] | [] => Ok(None),
-        [line @ .., b'\r', b'\n'] => Ok(Some((line, behind))),
+    match bytes.split_at_checked(end) {
+        Some(([line @ .., b'\r', b'\n'], behind)) => Ok((line, behind)),
         _ => Err(FramingFault::BareLineFeed),
     }
 }

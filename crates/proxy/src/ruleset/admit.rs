@@ -14,11 +14,7 @@ use super::{
 };
 use crate::head::{Head, Target};
 
-pub(super) fn admit<'h>(
-    rules: &Arc<Ruleset>,
-    head: &'h Head,
-    caller: Caller,
-) -> Result<Admitted<'h>, Refusal> {
+pub(super) fn admit<'h>(rules: &'h Ruleset, head: &'h Head, caller: Caller) -> Result<Admitted<'h>, Refusal> {
     let seen = Seen::of(&head.headers);
     size(&head.headers, &seen, rules.limits)?;
     host(rules, &seen)?;
@@ -32,7 +28,7 @@ pub(super) fn admit<'h>(
             credential(caller.credential)?;
             edit_headers(&head.headers, &seen, guard, rules.limits)?;
             Ok(Admitted::Edit(AdmittedEdit {
-                guard: Arc::clone(guard),
+                guard,
                 resource,
                 headers: &head.headers,
                 target,
@@ -51,7 +47,7 @@ pub(super) fn admit<'h>(
 
 /// What target and method name together.
 enum Named<'r> {
-    Edit(&'r Arc<Guarded>, Resource),
+    Edit(&'r Guarded, Resource),
     Read(Resource),
 }
 

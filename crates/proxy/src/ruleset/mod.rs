@@ -76,7 +76,7 @@ pub enum Admitted<'h> {
 /// An edit whose head was admitted; [`decide`](Self::decide) takes its body.
 #[derive(Debug)]
 pub struct AdmittedEdit<'h> {
-    guard: Arc<Guarded>,
+    guard: &'h Guarded,
     resource: Resource,
     headers: &'h HeaderMap,
     target: &'h PathAndQuery,
@@ -94,7 +94,7 @@ pub struct AdmittedRead {
 
 impl Ruleset {
     /// Whether a request may go on, and as what: target, method, credential, other headers, in this order.
-    pub fn admit<'h>(self: &Arc<Self>, head: &'h Head, caller: Caller) -> Result<Admitted<'h>, Refusal> {
+    pub fn admit<'h>(&'h self, head: &'h Head, caller: Caller) -> Result<Admitted<'h>, Refusal> {
         admit::admit(self, head, caller)
     }
 
@@ -124,8 +124,11 @@ impl Ruleset {
     }
 
     /// The guard and the resource that a path names.
-    fn guarded(&self, path: &str) -> Option<(&Arc<Guarded>, Resource)> {
-        self.guards.iter().find_map(|guard| guard.resource(path).map(|resource| (guard, resource)))
+    fn guarded(&self, path: &str) -> Option<(&Guarded, Resource)> {
+        self.guards
+            .iter()
+            .map(|guard| &**guard)
+            .find_map(|guard| guard.resource(path).map(|resource| (guard, resource)))
     }
 
     /// The resource that a path names, if it may be read.
@@ -169,7 +172,7 @@ impl Guarded {
     }
 }
 
-impl AdmittedEdit<'_> {
+impl<'h> AdmittedEdit<'h> {
     /// Whether a body may pass: the checked edit, or everything that is wrong with it.
     pub fn decide(&self, body: &[u8]) -> Result<Edit, Refusal> {
         self.guard.schema.check(self.resource.clone(), body, self.json_depth).map_err(Refusal::Violations)
@@ -181,8 +184,8 @@ impl AdmittedEdit<'_> {
     }
 
     /// The guard that checks its body.
-    pub fn guard(&self) -> &Arc<Guarded> {
-        &self.guard
+    pub fn guard(&self) -> &'h Guarded {
+        self.guard
     }
 
     /// The most bytes that its body may have.

@@ -1,6 +1,5 @@
 //! What is said of a request: a closed set of facts, and one place that turns them into metrics and a log line.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -15,7 +14,7 @@ use crate::ruleset::Guarded;
 
 /// What is known of a request when it is answered.
 #[derive(Debug)]
-pub struct Told {
+pub struct Told<'a> {
     /// Its id.
     pub request_id: RequestId,
     /// What it brings for Graph, as far as was looked.
@@ -25,7 +24,7 @@ pub struct Told {
     /// What its path names, if it names something.
     pub resource: Option<Resource>,
     /// The guard of an edit, once its head was admitted.
-    pub guard: Option<Arc<Guarded>>,
+    pub guard: Option<&'a Guarded>,
     /// The edit, if it was allowed.
     pub edit: Option<Edit>,
     /// Whether it was allowed.
@@ -38,7 +37,7 @@ pub struct Answered<'a> {
     /// Its head.
     pub head: &'a Head,
     /// What is known of it.
-    pub told: &'a Told,
+    pub told: &'a Told<'a>,
     /// Its trace.
     pub trace: &'a Trace,
     /// The status of the answer.

@@ -122,7 +122,7 @@ impl Trace {
         self,
         head: &Head,
         entrance: &Entrance,
-        told: &Told,
+        told: &Told<'_>,
         status: StatusCode,
         refusal: Option<&Refusal>,
     ) {

@@ -1,15 +1,17 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::listen::seen::Seen;
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: x\r\n";
 
 fn verdicts(bytes: &str, piece: usize) -> (Vec<Verdict>, Phase) {
-    let mut wire = Wire::default();
+    let (mut wire, seen) = (Wire::default(), Seen::default());
     for piece in bytes.as_bytes().chunks(piece) {
         wire.see(piece);
+        seen.tell(&wire);
     }
-    (wire.verdicts.iter().copied().collect(), wire.phase())
+    ((0..wire.heads()).map(|_| seen.verdict()).collect(), wire.phase())
 }
 
 #[test]
@@ -114,18 +116,23 @@ fn it_is_quiet_when_nothing_has_come_that_was_not_taken() {
         ("GET  / HTTP/1.1\r\n\r\n".to_owned(), 1, false),
     ];
     for (bytes, taken, quiet) in rows {
-        let mut wire = Wire::default();
+        let (mut wire, seen) = (Wire::default(), Seen::default());
         wire.see(bytes.as_bytes());
+        seen.tell(&wire);
         for _ in 0..taken {
-            _ = wire.verdict();
+            _ = seen.verdict();
         }
-        assert_eq!(wire.is_quiet(), quiet, "{bytes:?}, {taken} taken");
+        assert_eq!(seen.is_quiet(), quiet, "{bytes:?}, {taken} taken");
     }
 }
 
 #[test]
 fn a_request_that_was_not_seen_is_a_fault() {
-    assert_eq!(Wire::default().verdict(), Err(FramingFault::OutOfStep));
+    let (mut wire, seen) = (Wire::default(), Seen::default());
+    assert_eq!(seen.verdict(), Err(FramingFault::OutOfStep));
+    wire.see(format!("{GET}\r\n").as_bytes());
+    seen.tell(&wire);
+    assert_eq!([seen.verdict(), seen.verdict()], [Ok(()), Err(FramingFault::OutOfStep)]);
 }
 
 /// The verdict on a head as the grammar says it, line by line and character by character; nothing if it is no fault of one
@@ -204,7 +211,10 @@ proptest! {
         prop_assume!(!bytes.starts_with(b"\r") && !bytes.starts_with(b"\n"));
         let Some(end) = end_of_head(&bytes, 0) else { return Ok(()) };
         let head = &bytes[..end];
-        prop_assert_eq!(framing(head).err(), fault_by_the_grammar(head), "{}", head.escape_ascii());
+        let fault = fault_by_the_grammar(head);
+        prop_assert_eq!(framing(head).err(), fault, "{}", head.escape_ascii());
+        let (whole, rest) = whole_head(&bytes).unwrap();
+        prop_assert_eq!((whole.err(), rest), (fault, &bytes[end..]), "{}", bytes.escape_ascii());
     }
 
     /// Pieces do not matter, and nothing panics.
