@@ -67,7 +67,7 @@ pub struct Worker {
     /// How much there is to do, over all workers.
     pub load: Arc<Load>,
     /// Where requests go on whose caller has gone.
-    pub requests: Arc<Workplace<Response<Reply>>>,
+    pub requests: Arc<Workplace<Box<Response<Reply>>>>,
     /// Connections and exchanges, which the end of the process waits for.
     pub tasks: TaskTracker,
 }

@@ -39,7 +39,7 @@ pub struct Connection {
 
 /// Answers one request, whatever it is. To be run in a task of its own: an edit is sent, its answer awaited and told of, even
 /// if the caller is gone.
-pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> Response<Reply> {
+pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> Box<Response<Reply>> {
     let begun = Instant::now();
     let under_way = UnderWay::begin(connection);
     let Connection { worker, line, entrance } = under_way.connection();
@@ -64,7 +64,7 @@ pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> 
     };
 
     let (response, refusal) = match result {
-        Ok(answer) => (respond::answer(answer, told.request_id), None),
+        Ok(answer) => (respond::answer(*answer, told.request_id), None),
         Err(refusal) => {
             let client_request_id = head.headers.get("client-request-id").map(http::HeaderValue::as_bytes);
             let client_request_id = client_request_id.and_then(ClientRequestId::parse);
@@ -91,7 +91,7 @@ pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> 
     events::answered(worker.log_requests, &worker.metrics, &answered);
     trace.end(&head, entrance, &told, response.status(), refusal.as_ref());
     spare::keep(head.headers);
-    response.map(|body| Reply::new(body, under_way))
+    Box::new(response.map(|body| Reply::new(body, under_way)))
 }
 
 /// From the head to Graph's answer, or to the refusal.
@@ -103,7 +103,7 @@ async fn way<'r>(
     incoming: Incoming,
     trace: &Trace,
     told: &mut Told<'r>,
-) -> Result<Answer, Refusal> {
+) -> Result<Box<Answer>, Refusal> {
     let caller = caller::identify(&head.headers);
     told.credential = caller.credential;
     let admitted = rules.admit(head, caller).inspect_err(|_| {

@@ -135,7 +135,7 @@ fn requests(
         let answered = Outliving::new(pipeline::handle(Arc::clone(&connection), request), &place);
         let drain = Arc::clone(&drain);
         async move {
-            let mut response = answered.await?;
+            let mut response = *answered.await?;
             // The end may have come while it was under way. What has not changed need not be looked at, under a lock.
             if ending || drain.has_changed().unwrap_or(true) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -91,8 +91,8 @@ struct Unanswered {
 
 impl Unanswered {
     /// Nobody knows how much of the request was seen.
-    fn broken(reason: String, timed_out: bool) -> Box<Self> {
-        Box::new(Self { failure: Failure { sent: Sent::Maybe, timed_out, reason }, unsent: None })
+    fn broken(reason: String, timed_out: bool) -> Self {
+        Self { failure: Failure { sent: Sent::Maybe, timed_out, reason }, unsent: None }
     }
 }
 
@@ -151,10 +151,8 @@ impl Client {
             // A kept connection may be closed by the other side at any moment: then the request comes back unsent.
             Some(kept) => match self.exchange(kept, request, now).await {
                 Ok(response) => return Ok(response),
-                Err(unanswered) => match *unanswered {
-                    Unanswered { unsent: Some(unsent), .. } => unsent,
-                    Unanswered { failure, unsent: None } => return Err(failure),
-                },
+                Err(Unanswered { unsent: Some(unsent), .. }) => unsent,
+                Err(Unanswered { failure, unsent: None }) => return Err(failure),
             },
         };
         // Connecting is rare, and what it needs is large: it lies apart, so that what all requests need is small.
@@ -175,8 +173,8 @@ impl Client {
         mut connection: Connection,
         request: Outgoing,
         now: Instant,
-    ) -> impl Future<Output = Result<Response, Box<Unanswered>>> {
-        let sending = connection.sender.try_send_request(request);
+    ) -> impl Future<Output = Result<Response, Unanswered>> {
+        let sending = connection.sender.try_send_request(*request);
         async move {
             match connection.in_time(now + self.deadlines.answer, sending).await {
                 // Nobody asked for another protocol: what comes now is no answer to the request.
@@ -188,11 +186,11 @@ impl Client {
                     Ok(response)
                 }
                 Some(Err(mut error)) => {
-                    let unsent = error.take_message();
+                    let unsent = error.take_message().map(Box::new);
                     let sent = if unsent.is_some() { Sent::No } else { Sent::Maybe };
                     let reason = error.into_error().to_string();
                     let failure = Failure { sent, timed_out: false, reason };
-                    Err(Box::new(Unanswered { failure, unsent }))
+                    Err(Unanswered { failure, unsent })
                 }
                 None => Err(Unanswered::broken("no answer in time".to_owned(), true)),
             }

@@ -48,7 +48,7 @@ pub struct Upstream {
 #[derive(Debug)]
 #[must_use = "what Graph said is had by `recorded` alone"]
 pub struct Forwarded {
-    answer: Result<Answer, Refusal>,
+    answer: Result<Box<Answer>, Refusal>,
     closing: Closing,
 }
 
@@ -88,7 +88,7 @@ impl Upstream {
     }
 
     /// Reads, and gives links in the answer the origin under which the caller reached the gateway.
-    pub async fn read(&self, read: &AdmittedRead, here: &str, trace: &Trace) -> Result<Answer, Refusal> {
+    pub async fn read(&self, read: &AdmittedRead, here: &str, trace: &Trace) -> Result<Box<Answer>, Refusal> {
         let begun = Instant::now();
         let span = trace.client("GET", read.resource(), &self.origin);
         let request = request::read(&self.origin, read, &span);
@@ -115,13 +115,13 @@ impl Upstream {
         begun: Instant,
         span: ClientSpan,
         result: Result<client::Response, Failure>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Box<Answer>, Failure> {
         let outcome = result.as_ref().map(client::Response::status).map_err(Failure::kind);
         self.metrics.exchanged(verb, resource, &self.origin, outcome, begun.elapsed());
         match result {
             Ok(response) => {
                 span.answered(response.status());
-                Ok(Answer::of(response, self.client.patience()))
+                Ok(Box::new(Answer::of(response, self.client.patience())))
             }
             Err(failure) => {
                 tracing::warn!(sent = ?failure.sent, reason = %failure.reason, "no answer from upstream");
@@ -134,7 +134,7 @@ impl Upstream {
 
 impl Forwarded {
     /// What Graph said, once the outcome is on record. There is no other way to it.
-    pub async fn recorded(self) -> Result<Answer, Refusal> {
+    pub async fn recorded(self) -> Result<Box<Answer>, Refusal> {
         audit::closed(self.closing).await;
         self.answer
     }
@@ -147,14 +147,14 @@ fn request_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Links are looked for in JSON alone.
-fn with_links(answer: Answer, origin: &Origin, here: &str) -> Answer {
-    match answer.body {
-        Body::Streamed(stream) if answer::is_json(&answer.headers) => {
-            let mut headers = answer.headers;
+fn with_links(answer: Box<Answer>, origin: &Origin, here: &str) -> Box<Answer> {
+    let Answer { status, mut headers, body } = *answer;
+    let body = match body {
+        Body::Streamed(stream) if answer::is_json(&headers) => {
             headers.remove(CONTENT_LENGTH);
-            let links = Links::new(origin.base().to_owned(), here.to_owned());
-            Answer { headers, body: Body::Linked(stream, links), ..answer }
+            Body::Linked(stream, Links::new(origin.base().to_owned(), here.to_owned()))
         }
-        body => Answer { body, ..answer },
-    }
+        body => body,
+    };
+    Box::new(Answer { status, headers, body })
 }

@@ -11,5 +11,5 @@ use super::client::{Client, Failure};
 
 /// Sends a request as it stands and waits for the head of the answer.
 pub async fn send(client: &Client, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
-    client.send(request, Instant::now()).await
+    client.send(Box::new(request), Instant::now()).await
 }

@@ -11,8 +11,8 @@ use super::origin::Origin;
 use crate::ruleset::{AdmittedRead, Outbound};
 use crate::telemetry::traces::ClientSpan;
 
-/// A request with a whole body, as the client sends it.
-pub(super) type Outgoing = Request<Full<Bytes>>;
+/// A request with a whole body, as the client sends it. It is handed on often, and so lies in one place.
+pub(super) type Outgoing = Box<Request<Full<Bytes>>>;
 
 /// The request for an edit.
 pub(super) fn edit(origin: &Origin, edit: &Edit, outbound: Outbound, span: &ClientSpan) -> Outgoing {
@@ -45,7 +45,7 @@ fn request(
     span: &ClientSpan,
     body: Bytes,
 ) -> Outgoing {
-    let mut request = Request::new(Full::new(body));
+    let mut request = Box::new(Request::new(Full::new(body)));
     *request.method_mut() = method;
     *request.uri_mut() = target;
     *request.headers_mut() = headers;

@@ -67,7 +67,7 @@ async fn answer(mut stream: TcpStream, mut finished: watch::Receiver<bool>) {
 
 async fn get(client: &Client, target: &str) -> Incoming {
     let request = Request::get(target).header("host", "x").body(Full::default()).unwrap();
-    client.send(request, Instant::now()).await.unwrap().into_body()
+    client.send(Box::new(request), Instant::now()).await.unwrap().into_body()
 }
 
 async fn whole(body: Incoming) {
