@@ -43,7 +43,7 @@ pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> 
     let begun = Instant::now();
     let under_way = UnderWay::begin(connection);
     let Connection { worker, line, entrance } = under_way.connection();
-    let framed = line.verdict();
+    let framed = line.seen().verdict();
     let placed = if under_way.has_place() { Ok(()) } else { Err(Refusal::Overloaded) };
     let rules = worker.rules.load_full();
     let (head, incoming) = taken_apart(request);

@@ -30,7 +30,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::load::Peer;
 use super::parking::{KEPT, Place};
 use super::seen::Seen;
-use super::wire::{Phase, Verdict, Wire};
+use super::wire::{Phase, Wire};
 use crate::deadline::Alarm;
 use crate::shared_stream::SharedStream;
 use crate::telemetry::metrics::Closed;
@@ -99,11 +99,6 @@ impl Line {
     pub fn begin(&self) -> bool {
         self.busy.store(true, Ordering::Relaxed);
         self.peer.begin()
-    }
-
-    /// The verdict on the head of that request.
-    pub fn verdict(&self) -> Verdict {
-        self.seen.verdict()
     }
 
     /// The answer has gone out, or nobody wants it any more; `counted` is what [`begin`](Self::begin) said.

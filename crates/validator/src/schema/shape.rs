@@ -89,7 +89,10 @@ impl Shape {
 
     /// The documented spelling, of a value that is spelled another way.
     pub(crate) fn documented(&self, value: &str) -> Option<&str> {
-        self.initials.contains(&initial(value)).then(|| self.spellings.get(value).map(String::as_str))?
+        if !self.initials.contains(&initial(value)) {
+            return None;
+        }
+        self.spellings.get(value).map(String::as_str)
     }
 
     /// The types, as words; `null` is left out unless it is the only one.
