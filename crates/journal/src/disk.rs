@@ -199,7 +199,8 @@ impl Storage for Disk {
         }
         if file.metadata()?.len() > 0 {
             // Filled, since its blocks could not be set aside otherwise: they are free now, and soon used again.
-            file.set_len(0)?;
+            // One that only appends may not cut everywhere.
+            platform::options().write(true).open(&from)?.set_len(0)?;
         }
         fs::rename(&from, &to)?;
         Ok(Box::new(DiskFile { file, path: to }))

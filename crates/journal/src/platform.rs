@@ -14,7 +14,7 @@ mod unix {
     use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
     use std::path::Path;
 
-    use rustix::fs::{Access, FallocateFlags, OFlags};
+    use rustix::fs::{Access, OFlags};
     use rustix::io::Errno;
 
     /// Options under which a symbolic link in the place of a file is an error, and a file that is made is the owner's alone.
@@ -72,11 +72,18 @@ mod unix {
     }
 
     /// Sets space aside behind a file, or says that the file system can't.
+    #[cfg(target_os = "linux")]
     pub(crate) fn set_aside(file: &File, bytes: u64) -> Option<io::Result<()>> {
-        match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+        match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, bytes) {
             Err(Errno::OPNOTSUPP) => None,
             done => Some(done.map_err(io::Error::from)),
         }
+    }
+
+    /// Other systems have no word for space behind the end of a file.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn set_aside(_: &File, _: u64) -> Option<io::Result<()>> {
+        None
     }
 }
 
