@@ -38,7 +38,16 @@ pub enum OpenError {
     Disk(#[from] DiskError),
     /// What is in it can't be read, or nothing can be written to it.
     #[error("the audit journal cannot be opened: {0}; check the directory's permissions and its disk")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+    /// What is in it is nothing that this program can go on with.
+    #[error("the audit journal cannot be opened: {0}")]
+    Content(io::Error),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::InvalidData { Self::Content(error) } else { Self::Io(error) }
+    }
 }
 
 /// What was found when a journal was opened.

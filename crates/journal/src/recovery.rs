@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead};
 
-use crate::chain::{self, Broken, Head, Sealed};
+use crate::chain::{self, Broken, FORMAT, Head, Sealed};
 use crate::lines::Lines;
 use crate::record::read::Brief;
 use crate::record::{Abandoned, Kind};
@@ -117,6 +117,21 @@ impl Scan {
     pub fn damaged_at(&self) -> Option<u64> {
         let tail = self.tail.map_or(u64::MAX, |tail| tail.line);
         self.faults.listed.iter().map(|fault| fault.line).find(|line| *line < tail)
+    }
+
+    /// The first line that was a whole record once and is not the same any more. A record that was not written to its end is
+    /// none of these, but for one of whose middle the disk has lost a part.
+    pub(crate) fn changed_at(&self) -> Option<u64> {
+        let changed = |fault: &&Fault| fault.problem == Problem::Broken(Broken::Hash);
+        self.faults.listed.iter().find(changed).map(|fault| fault.line)
+    }
+
+    /// The first line of a format that only a newer program knows, and that format's version.
+    pub(crate) fn newer_at(&self) -> Option<(u64, u64)> {
+        self.faults.listed.iter().find_map(|fault| match fault.problem {
+            Problem::Broken(Broken::Version(version)) if version > FORMAT => Some((fault.line, version)),
+            _ => None,
+        })
     }
 }
 

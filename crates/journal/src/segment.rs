@@ -1,7 +1,7 @@
 //! The names of the files in a journal's directory.
 //!
 //! A segment is `00000007-0000000000000101.jsonl`: its number, and the `seq` of its first record. No clock is in a name, so
-//! names sort in the order of the chain whatever the clock does. Numbers only grow; one may be left out.
+//! names sort in the order of the chain whatever the clock does (as text up to the 99,999,999th). Numbers only grow; one may be left out.
 
 use std::fmt;
 
@@ -22,15 +22,11 @@ pub struct SegmentName {
 
 impl SegmentName {
     /// Reads a file's name.
-    pub fn parse(name: &str) -> Option<Self> {
-        let (number, first) = name.strip_suffix(".jsonl")?.split_once('-')?;
-        let read = |digits: &str, width: usize| {
-            let plain = digits.len() >= width && digits.bytes().all(|byte| byte.is_ascii_digit());
-            plain.then(|| digits.parse().ok()).flatten()
-        };
-        let name = Self { number: read(number, 8)?, first: read(first, 16)? };
-        // One file has one name: no more zeros than needed.
-        (name.number > 0 && name.first > 0).then_some(name)
+    pub fn parse(text: &str) -> Option<Self> {
+        let (number, first) = text.strip_suffix(".jsonl")?.split_once('-')?;
+        let name = Self { number: number.parse().ok()?, first: first.parse().ok()? };
+        // One segment has one name: so many zeros, and no more.
+        (name.number > 0 && name.first > 0 && name.to_string() == text).then_some(name)
     }
 
     /// The side file for the `n`th tail that was cut off this segment, from 1.
@@ -66,6 +62,8 @@ mod tests {
             "1-1.jsonl",
             "00000001-0000000000000001.json",
             "+0000001-0000000000000001.jsonl",
+            "000000001-0000000000000001.jsonl",
+            "00000001-00000000000000001.jsonl",
             "00000000-0000000000000001.jsonl",
             "00000001-0000000000000000.jsonl",
         ] {

@@ -3,11 +3,11 @@
 
 use std::io::{self, Read as _};
 
-use crate::chain::Head;
+use crate::chain::{Broken, Head};
 use crate::reading::{self, Listed};
-use crate::record::{Cut, Damaged, Mark};
-use crate::recovery::{self, Known, Scan, Tail};
-use crate::storage::{Storage, is_full};
+use crate::record::{Abandoned, Cut, Damaged, Mark};
+use crate::recovery::{self, Known, Opening, Scan, Tail};
+use crate::storage::{Appending, Storage, is_full};
 
 /// What was found.
 #[derive(Debug)]
@@ -28,14 +28,28 @@ pub(crate) struct Found {
 /// says which intents were open there. What lies before is for `verify`.
 pub(crate) fn look(storage: &dyn Storage) -> io::Result<Found> {
     let listed = reading::list(storage)?;
-    let number = listed.last().map_or(0, |segment| segment.name.number) + 1;
+    let number = listed.last().map_or(Some(1), |segment| segment.name.number.checked_add(1));
+    // Nobody writes so many; a file of that name was put there.
+    let number = number.ok_or_else(|| {
+        let text = format!(
+            "the last segment has the number {}, and none can have a higher one; move it away",
+            u64::MAX
+        );
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })?;
     let from = listed.iter().rposition(|segment| segment.opening.is_some()).unwrap_or(0);
     let end = listed.get(from..).unwrap_or_default();
     let mut known = Known::default();
     let mut scans = Vec::new();
     for segment in end {
         let reader = reading::open(storage, segment.name, segment.counts)?;
-        scans.push((segment, recovery::scan(reader, &mut known, &mut |_| {})?));
+        let scan = recovery::scan(reader, &mut known, &mut |_| {})?;
+        if let Some((line, version)) = scan.newer_at() {
+            let broken = Broken::Version(version);
+            let text = format!("'{}', line {line}: {broken}", segment.name);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        scans.push((segment, scan));
     }
     let mut found = Found {
         head: known.head.unwrap_or(Head::START),
@@ -55,7 +69,8 @@ fn mend(storage: &dyn Storage, scans: &[(&Listed, Scan)], found: &mut Found) -> 
     let last = scans.iter().rposition(|(_, scan)| scan.records > 0);
     for (index, (segment, scan)) in scans.iter().enumerate() {
         let behind_all = last.is_none_or(|last| index >= last);
-        let damaged = scan.damaged_at().or_else(|| scan.tail.filter(|_| !behind_all).map(|tail| tail.line));
+        let tail = scan.tail.filter(|_| !behind_all).map(|tail| tail.line);
+        let damaged = scan.damaged_at().or(tail).or(scan.changed_at());
         if let Some(line) = damaged {
             found.news.damaged.push(Damaged { segment: segment.name.number, line });
         }
@@ -63,34 +78,30 @@ fn mend(storage: &dyn Storage, scans: &[(&Listed, Scan)], found: &mut Found) -> 
             continue;
         }
         let name = segment.name.to_string();
-        match scan.tail {
-            Some(tail) => cut(storage, segment, tail, found)?,
-            // What was read may be in the system's memory alone; and space may be set aside behind it.
-            None => storage.truncate(&name, segment.length)?,
-        }
-        if scan.records == 0 {
+        // What was read may be in the system's memory alone; and space may be set aside behind it.
+        storage.truncate(&name, segment.length)?;
+        let has_moved = scan.tail.map_or(Ok(true), |tail| cut(storage, segment, tail, found))?;
+        if scan.records == 0 && has_moved {
             storage.remove(&name)?;
         }
     }
     Ok(())
 }
 
-/// Moves a tail to a file of its own. On a full disk it stays where it is, and the next record says that it does not count.
-fn cut(storage: &dyn Storage, segment: &Listed, tail: Tail, found: &mut Found) -> io::Result<()> {
+/// Moves a tail to a file of its own. On a full disk it stays where it is, and the next record says that it does not count;
+/// then this is `false`.
+fn cut(storage: &dyn Storage, segment: &Listed, tail: Tail, found: &mut Found) -> io::Result<bool> {
     let number = segment.name.number;
-    let mut bytes = Vec::new();
-    storage.read(&segment.name.to_string(), tail.from)?.take(tail.bytes).read_to_end(&mut bytes)?;
     let mut n = 1;
     let file = loop {
         let name = segment.name.torn(n);
         match storage.create(&name) {
-            Ok(mut file) => match file.append(&bytes).and_then(|()| file.sync()) {
+            Ok(file) => match copy(storage, segment, tail, file) {
                 Ok(()) => break name,
                 Err(error) if is_full(&error) => {
                     _ = storage.remove(&name);
-                    let from = tail.from;
-                    found.news.abandoned.push(crate::record::Abandoned { segment: number, from });
-                    return Ok(());
+                    found.news.abandoned.push(Abandoned { segment: number, from: tail.from });
+                    return Ok(false);
                 }
                 Err(error) => return Err(error),
             },
@@ -101,7 +112,19 @@ fn cut(storage: &dyn Storage, segment: &Listed, tail: Tail, found: &mut Found) -
     storage.sync_directory()?;
     storage.truncate(&segment.name.to_string(), tail.from)?;
     found.news.cut.push(Cut { segment: number, from: tail.from, bytes: tail.bytes, file });
-    Ok(())
+    Ok(true)
+}
+
+/// Copies a tail, of whatever length, piece by piece.
+fn copy(storage: &dyn Storage, segment: &Listed, tail: Tail, mut to: Box<dyn Appending>) -> io::Result<()> {
+    let mut from = storage.read(&segment.name.to_string(), tail.from)?.take(tail.bytes);
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        match from.read(&mut piece)? {
+            0 => return to.sync(),
+            count => to.append(piece.get(..count).unwrap_or_default())?,
+        }
+    }
 }
 
 /// Ends what retention had begun.
@@ -109,7 +132,10 @@ fn take_away(storage: &dyn Storage, listed: &[Listed], begins: Head) {
     for pair in listed.windows(2) {
         if let [old, next] = pair
             && next.name.first <= begins.seq + 1
-            && next.opening.as_ref().is_some_and(|opening| opening.before.seq <= begins.seq)
+            && next
+                .opening
+                .as_ref()
+                .is_some_and(|Opening { before, .. }| before.seq < begins.seq || *before == begins)
         {
             // What could not be removed is found by the next look.
             _ = storage.remove(&old.name.to_string());

@@ -179,7 +179,7 @@ pub struct Abandoned {
     pub from: u64,
 }
 
-/// A torn tail that was cut off.
+/// A tail that was cut off: a record that was not written to its end, or lines that do not verify, with no record behind them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Cut {
     /// The number of the segment.
@@ -192,7 +192,7 @@ pub struct Cut {
     pub file: String,
 }
 
-/// A place in a segment that does not verify, and that nobody touched.
+/// A place in a segment that does not verify. It was left as it is, or stands in a tail that was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Damaged {
     /// The number of the segment.
@@ -216,7 +216,7 @@ pub struct Mark {
     pub abandoned: Vec<Abandoned>,
     /// What was cut off at the start of the process.
     pub cut: Vec<Cut>,
-    /// What was found at the start of the process and left as it is.
+    /// What was found at the start of the process and does not verify, though it was written to its end.
     pub damaged: Vec<Damaged>,
 }
 
