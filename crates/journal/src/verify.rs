@@ -6,7 +6,7 @@ use std::io;
 
 use crate::chain::{Hash, Head};
 use crate::checkpoint::Checkpoint;
-use crate::reading;
+use crate::reading::{self, Listed};
 use crate::recovery::{self, Fault, Known, Tail};
 use crate::segment::SegmentName;
 use crate::storage::Reading;
@@ -62,7 +62,7 @@ pub enum Finding {
         /// What, and where in it.
         fault: Fault,
     },
-    /// The chain begins later than its records say.
+    /// The chain begins later than its records say, or behind another record than they say.
     NoStart {
         /// The first record that is there.
         first: u64,
@@ -88,6 +88,10 @@ impl fmt::Display for Finding {
                 }
                 write!(f, ": {problem}")
             }
+            Self::NoStart { first, expected } if first == expected => write!(
+                f,
+                "record {first} does not follow the record before it as that was when retention took it away: one of them was replaced"
+            ),
             Self::NoStart { first, expected } => write!(
                 f,
                 "the chain begins with record {first}, and should begin with record {expected}: segments are missing"
@@ -102,8 +106,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// How often the chain is read from its start again because a segment went away meanwhile. What took it away is retention, and
-/// then it is not listed again; whatever it was, it is found the next time.
+/// How often the chain is read from its start again because segments went away meanwhile. What took them away is retention, and
+/// then the chain says so the next time; whatever it was, it is found then.
 const AGAIN: usize = 3;
 
 /// Reads the whole chain. `checkpoints` were kept elsewhere; `progress` is told how many bytes of how many were read.
@@ -113,20 +117,29 @@ pub fn verify(
     progress: &mut dyn FnMut(u64, u64),
 ) -> io::Result<Report> {
     for _ in 0..AGAIN {
-        match verify_once(storage, checkpoints, progress) {
+        let listed = reading::list(storage)?;
+        match verify_once(storage, &listed, checkpoints, progress) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(report) if report.has_no_start() && has_gone_on(storage, &listed)? => {}
             result => return result,
         }
     }
-    verify_once(storage, checkpoints, progress)
+    verify_once(storage, &reading::list(storage)?, checkpoints, progress)
+}
+
+/// Whether segments were written to or went away since they were listed. The record that says where the chain begins now may
+/// stand behind what was listed.
+fn has_gone_on(storage: &(impl Reading + ?Sized), listed: &[Listed]) -> io::Result<bool> {
+    let listed = listed.iter().map(|segment| (segment.name, segment.length));
+    Ok(!listed.eq(storage.segments()?))
 }
 
 fn verify_once(
     storage: &(impl Reading + ?Sized),
+    listed: &[Listed],
     checkpoints: &[Checkpoint],
     progress: &mut dyn FnMut(u64, u64),
 ) -> io::Result<Report> {
-    let listed = reading::list(storage)?;
     let all = listed.iter().map(|segment| segment.length.min(segment.counts)).sum();
     let mut report = Report {
         segments: listed.len() as u64,
@@ -150,7 +163,7 @@ fn verify_once(
     let mut known = Known::default();
     let mut start: Option<Head> = None;
     let newest = listed.last().map(|segment| segment.name);
-    for segment in &listed {
+    for segment in listed {
         let reader = match reading::open(storage, segment.name, segment.counts) {
             Ok(reader) => reader,
             // Retention takes the oldest away while they are read.
@@ -244,6 +257,10 @@ impl Report {
     fn add(&mut self, finding: Finding) {
         self.total += 1;
         self.list(finding);
+    }
+
+    fn has_no_start(&self) -> bool {
+        self.findings.iter().any(|finding| matches!(finding, Finding::NoStart { .. }))
     }
 
     fn list(&mut self, finding: Finding) {
