@@ -188,7 +188,8 @@ impl Query {
                 self.show(wanted, line, record, &about, see)
             }
             Kind::Checkpoint | Kind::Recovery => {
-                if record.segment != self.segment {
+                // Old journals have marks that name the segment before theirs.
+                if record.segment > self.segment {
                     self.segment = record.segment;
                     // Of a chain with gaps, intents would be kept in mind for ever.
                     let told: HashSet<&str> = record.open.iter().map(String::as_str).collect();

@@ -43,8 +43,9 @@ pub(crate) enum What {
     Outcome(RequestId, Option<Waiter<OutcomeHeld>>),
     /// A refusal.
     Refusal,
-    /// The journal's own; whoever waits is told the end of the chain.
-    Mark(Option<oneshot::Sender<Result<Head, NotRecorded>>>),
+    /// The journal's own, and why it is written; whoever waits is told the end of the chain. Its body is made where it gets its
+    /// place, since it says in which segment that is.
+    Mark(&'static str, Option<oneshot::Sender<Result<Head, NotRecorded>>>),
 }
 
 impl Batch {

@@ -55,35 +55,52 @@ pub(crate) struct TakeAway {
     pub(crate) end: Head,
 }
 
-/// Reads segments from the oldest on, as long as they may go. The newest one is never looked at. One that does not verify
-/// stays, and so do all after it: it is evidence.
+/// Reads segments from the oldest on, as long as they may go; `begins` is the end of what went before. The newest one never
+/// goes. One that does not verify stays, and so do all after it: it is evidence. To that belongs that it follows what went
+/// before, and is followed by the next one: what was replaced at its end shows only there.
 pub(crate) fn plan(
     storage: &(impl Reading + ?Sized),
     retention: &Retention,
+    begins: Head,
     now: Timestamp,
 ) -> io::Result<Option<TakeAway>> {
     let listed = reading::list(storage)?;
     let mut total: u64 = listed.iter().map(|segment| segment.length).sum();
-    let mut known = Known::default();
-    let mut plan: Option<TakeAway> = None;
-    let Some((_newest, older)) = listed.split_last() else { return Ok(None) };
-    for segment in older {
+    let (mut known, mut plan) = (Known::default(), None::<TakeAway>);
+    // What does not count at all goes with what comes behind it.
+    let mut going = Vec::new();
+    for (index, segment) in listed.iter().enumerate() {
+        going.push(segment);
+        if segment.counts == 0 {
+            continue;
+        }
+        let next = listed.iter().skip(index + 1).find(|next| next.counts > 0);
+        let Some(next) = next.and_then(|next| next.opening.as_ref()) else { break };
         let mut latest = Timestamp::MIN;
+        let mut follows = true;
+        let mut first = known.head.is_none();
         let reader = reading::open(storage, segment.name, segment.counts)?;
         let scan = recovery::scan(reader, &mut known, &mut |record| {
+            let before = record.before();
+            // One that should have gone already may be left; then the chain goes through the place where it begins.
+            follows &= !std::mem::take(&mut first) || before.seq <= begins.seq;
+            follows &= before.seq != begins.seq || before == begins;
             if let Ok(record) = Record::parse(record.line) {
                 latest = latest.max(record.time);
             }
         })?;
-        let Some(end) = known.head.filter(|_| scan.faults.total == 0 && scan.tail.is_none()) else { break };
+        let holds = scan.faults.total == 0 && scan.tail.is_none() && follows;
+        let Some(end) = known.head.filter(|end| holds && next.before == *end) else { break };
         let whole = Whole { name: segment.name, bytes: segment.length, latest, end };
         if !retention.lets_go(&whole, total, now) {
             break;
         }
-        total -= segment.length;
         let plan = plan.get_or_insert(TakeAway { segments: Vec::new(), end });
-        plan.segments.push(segment.name);
         plan.end = end;
+        for gone in going.drain(..) {
+            total -= gone.length;
+            plan.segments.push(gone.name);
+        }
     }
     Ok(plan)
 }

@@ -165,7 +165,7 @@ impl Writer {
         let reason = self.reason();
         for (entry, body) in batch.each() {
             match std::mem::replace(&mut entry.what, What::Refusal) {
-                What::Mark(waiter) => answer(waiter, Err(NotRecorded::Unwritable(Arc::clone(&reason)))),
+                What::Mark(_, waiter) => answer(waiter, Err(NotRecorded::Unwritable(Arc::clone(&reason)))),
                 what => self.pending.push_again(what, body, entry.closed),
             }
         }
@@ -175,7 +175,7 @@ impl Writer {
     pub(super) fn without_waiting_intents(&mut self, mut batch: Batch) -> Batch {
         let waits = |entry: &&Entry| matches!(entry.what, What::Intent(_, Some(_)));
         let refused = batch.entries.iter().filter(waits).count();
-        let marks = batch.entries.iter().any(|entry| matches!(entry.what, What::Mark(_)));
+        let marks = batch.entries.iter().any(|entry| matches!(entry.what, What::Mark(..)));
         if refused == 0 && !marks {
             return batch;
         }
@@ -187,7 +187,7 @@ impl Writer {
         for (entry, body) in batch.each() {
             match std::mem::replace(&mut entry.what, What::Refusal) {
                 What::Intent(_, Some(waiter)) => waiter.fail(refusal()),
-                What::Mark(waiter) => answer(waiter, Err(refusal())),
+                What::Mark(_, waiter) => answer(waiter, Err(refusal())),
                 what => kept.push_again(what, body, entry.closed),
             }
         }

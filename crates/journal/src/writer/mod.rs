@@ -20,7 +20,6 @@ use tokio::sync::oneshot::Sender;
 use crate::answers::Durable;
 use crate::chain::{self, Head};
 use crate::flood::Flood;
-use crate::health::NotRecorded;
 use crate::queue::{Batch, Counted, Order, Shared, What};
 use crate::record::{Mark, body};
 use crate::segment::RESERVE;
@@ -159,8 +158,8 @@ impl Writer {
             if !answers.is_empty() || taken.stop {
                 let why = if taken.stop { "end" } else { "asked for" };
                 let mut answers = answers.into_iter();
-                self.push_mark(&mut batch, why, answers.next());
-                answers.for_each(|waiter| self.push_mark(&mut batch, why, Some(waiter)));
+                batch.push(What::Mark(why, answers.next()), &[]);
+                answers.for_each(|waiter| batch.push(What::Mark(why, Some(waiter)), &[]));
             }
             batch = self.turn(batch, taken.stop);
             if taken.stop {
@@ -175,7 +174,7 @@ impl Writer {
         if self.retry.is_some_and(|retry| retry.at <= now) || (sync && self.retry.is_some()) {
             self.try_again();
         }
-        let marks = batch.entries.iter().any(|entry| matches!(entry.what, What::Mark(_)));
+        let marks = batch.entries.iter().any(|entry| matches!(entry.what, What::Mark(..)));
         let spare = if batch.is_empty() { batch } else { self.commit(batch, sync || marks) };
         // What is not durable yet is kept in memory, to be written anew: it must not be without an end.
         let settings = &self.shared.settings;
@@ -263,13 +262,22 @@ impl Writer {
 
     /// Gives each record its place in the chain, and appends its line.
     fn seal(&mut self, batch: &mut Batch, lines: &mut Vec<u8>) -> u64 {
-        let mut records = 0;
+        let (mut records, mut own) = (0, Vec::new());
+        let segment = self.segment.as_ref().map_or(self.number, |segment| segment.name.number);
         for (entry, body) in batch.each() {
             let counts = match &entry.what {
                 What::Intent(id, _) => self.open.insert(*id),
                 // Without an intent on record there is no outcome: the intent was refused.
                 What::Outcome(id, _) => self.open.remove(id),
-                What::Refusal | What::Mark(_) => true,
+                What::Refusal | What::Mark(..) => true,
+            };
+            let body = if let What::Mark(why, _) = entry.what {
+                let mark = Mark { why: why.to_owned(), segment, ..self.no_news() };
+                own.clear();
+                body::mark(&mut own, (self.shared.settings.clock)(), &mark);
+                &own
+            } else {
+                body
             };
             if counts {
                 self.head = chain::seal(self.head, body, lines);
@@ -315,10 +323,10 @@ impl Writer {
         let mut durable = Durable::default();
         for entry in batch.entries.drain(..) {
             match entry.what {
-                What::Intent(_, Some(waiter)) => durable.tell(&waiter),
-                What::Outcome(_, Some(waiter)) => durable.tell(&waiter),
+                What::Intent(_, Some(waiter)) => durable.tell(waiter),
+                What::Outcome(_, Some(waiter)) => durable.tell(waiter),
                 What::Intent(..) | What::Outcome(..) | What::Refusal => {}
-                What::Mark(waiter) => answer(waiter, Ok(entry.sealed.unwrap_or(self.head))),
+                What::Mark(_, waiter) => answer(waiter, Ok(entry.sealed.unwrap_or(self.head))),
             }
         }
         drop(durable);
@@ -344,14 +352,6 @@ impl Writer {
 
     fn no_news(&self) -> Mark {
         Mark { begins: self.begins, ..Mark::nothing() }
-    }
-
-    fn push_mark(&self, batch: &mut Batch, why: &str, waiter: Option<Sender<Result<Head, NotRecorded>>>) {
-        let segment = self.segment.as_ref().map_or(self.number, |segment| segment.name.number);
-        let mark = Mark { why: why.to_owned(), segment, ..self.no_news() };
-        let mut line = Vec::new();
-        body::mark(&mut line, (self.shared.settings.clock)(), &mark);
-        batch.push(What::Mark(waiter), &line);
     }
 
     fn lock_flood(&self) -> MutexGuard<'_, Flood> {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::Writer;
-use crate::queue::{Batch, Order};
+use crate::queue::{Batch, Order, What};
 use crate::retention::{self, TakeAway};
 
 impl Writer {
@@ -32,10 +32,10 @@ impl Writer {
         self.retained = Some(Instant::now());
         let retention = self.shared.settings.retention;
         let (reader, shared) = (self.storage.reader(), Arc::clone(&self.shared));
-        let now = (self.shared.settings.clock)();
+        let (begins, now) = (self.begins, (self.shared.settings.clock)());
         // Without a thread nothing is taken away, until the next look.
         let looking = thread::Builder::new().name("journal-retention".to_owned()).spawn(move || {
-            let plan = retention::plan(&*reader, &retention, now).unwrap_or_default();
+            let plan = retention::plan(&*reader, &retention, begins, now).unwrap_or_default();
             shared.order(Order::TakeAway(plan));
         });
         self.retaining = looking.is_ok();
@@ -49,7 +49,7 @@ impl Writer {
         let end = if plan.end.seq > self.begins.seq { plan.end } else { self.begins };
         let before = std::mem::replace(&mut self.begins, end);
         let mut batch = Batch::default();
-        self.push_mark(&mut batch, "retention", None);
+        batch.push(What::Mark("retention", None), &[]);
         let failures = self.shared.counted.failures.load(Ordering::Relaxed);
         if self.segment.is_some() && !self.rescue {
             self.commit(batch, true);

@@ -114,7 +114,7 @@ impl Writer {
                 match &entry.what {
                     What::Intent(id, _) => _ = self.open.remove(id),
                     What::Outcome(id, _) => _ = self.open.insert(*id),
-                    What::Refusal | What::Mark(_) => {}
+                    What::Refusal | What::Mark(..) => {}
                 }
             }
         }

@@ -1,0 +1,222 @@
+//! What proves that somebody changed the record stays: at the start, on a full disk, and in spite of retention.
+
+#![cfg(test)]
+
+mod support;
+
+use std::cell::Cell;
+use std::io::{self, Read};
+
+use patchgate_journal::chain::{self, Head};
+use patchgate_journal::query::{Edits, Filter, Found, Query};
+use patchgate_journal::record::Kind;
+use patchgate_journal::record::read::Record;
+use patchgate_journal::segment::SegmentName;
+use patchgate_journal::simulator::Simulator;
+use patchgate_journal::storage::Reading;
+use patchgate_journal::verify::verify;
+use patchgate_journal::{Health, Journal, OpenError, Outcome, Retention, Settings};
+use support::{
+    Edit, asked, edits, findings, id, lines, quick, segments, some_segments, wait, wait_until_writable,
+};
+
+/// Takes away what it may, as soon as it may.
+fn forgetful() -> Settings {
+    Settings { retention: Retention { age: None, bytes: Some(8 << 10) }, ..quick() }
+}
+
+/// The last line of a segment anew, with another content and a hash that is right for it.
+fn replace_last(bytes: &mut Vec<u8>) {
+    let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    let line = bytes.split_off(last);
+    let sealed = chain::open(line.strip_suffix(b"\n").unwrap()).unwrap();
+    let text = std::str::from_utf8(sealed.line).unwrap();
+    let body = &text[text.find("\"time\"").unwrap()..text.rfind(",\"hash\"").unwrap()];
+    chain::seal(sealed.before(), body.replace("applied", "refused").as_bytes(), bytes);
+}
+
+/// What somebody does, and the first segment that is evidence of it.
+type Row<'r> = (&'r str, Box<dyn Fn(&Simulator) + 'r>, usize);
+
+#[test]
+fn retention_takes_no_evidence() {
+    let whole = some_segments();
+    let names = segments(&whole);
+    assert!(names.len() > 6, "{names:?}");
+    let rows: [Row<'_>; 4] = [
+        ("one in the middle is gone", Box::new(|disk| disk.lose(&names[3])), 2),
+        ("the oldest are gone", Box::new(|disk| names[..2].iter().for_each(|name| disk.lose(name))), 2),
+        ("the last record of one is another", Box::new(|disk| disk.tamper(&names[2], replace_last)), 2),
+        ("a byte is another", Box::new(|disk| disk.tamper(&names[3], |bytes| bytes[500] ^= 1)), 3),
+    ];
+    for (what, change, from) in rows {
+        let disk = whole.copy();
+        change(&disk);
+        let evidence: Vec<String> =
+            segments(&disk).into_iter().filter(|name| names[from..].contains(name)).collect();
+        // More than one look, so that what a look left behind is seen by the next one.
+        for round in 1..4 {
+            let (journal, _) = Journal::open_on(Box::new(disk.clone()), forgetful()).unwrap();
+            edits(&journal, 100 * round..100 * round + 40);
+            journal.close();
+            let left = segments(&disk);
+            assert!(evidence.iter().all(|name| left.contains(name)), "{what}: {left:?}");
+            assert_ne!(findings(&disk), [""; 0], "{what}");
+        }
+    }
+    // What is sound goes.
+    let disk = whole.copy();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), forgetful()).unwrap();
+    edits(&journal, 100..140);
+    let mut number = 200;
+    while segments(&disk).iter().any(|name| names[..4].contains(name)) {
+        edits(&journal, number..number + 5);
+        number += 5;
+    }
+    journal.close();
+    assert_eq!(findings(&disk), [""; 0]);
+}
+
+#[test]
+fn a_record_that_was_changed_is_not_taken_for_a_torn_one() {
+    let disk = some_segments();
+    let last = segments(&disk).pop().unwrap();
+    disk.tamper(&last, |bytes| {
+        let at = bytes.iter().rposition(|byte| *byte == b':').unwrap();
+        bytes[at + 3] ^= 1;
+    });
+    let (journal, started) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    journal.close();
+    assert_eq!((started.cut.len(), started.damaged.len()), (1, 1), "{started:?}");
+    assert!(disk.bytes(&started.cut[0].file).is_some());
+}
+
+#[test]
+fn what_a_newer_program_wrote_is_left_alone() {
+    let disk = some_segments();
+    let last = segments(&disk).pop().unwrap();
+    disk.tamper(&last, |bytes| {
+        let text = String::from_utf8(std::mem::take(bytes)).unwrap();
+        *bytes = text.replace("{\"v\":1,", "{\"v\":2,").into_bytes();
+    });
+    let before: Vec<_> = disk.names().iter().map(|name| disk.bytes(name)).collect();
+    let error = Journal::open_on(Box::new(disk.clone()), quick()).unwrap_err();
+    assert!(error.to_string().contains("format version 2"), "{error}");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert!(OpenError::from(error).to_string().ends_with("use a newer one"));
+    assert_eq!(disk.names().iter().map(|name| disk.bytes(name)).collect::<Vec<_>>(), before);
+}
+
+#[test]
+fn a_full_disk_is_no_reason_to_remove_what_can_not_be_moved() {
+    let disk = some_segments();
+    let last = segments(&disk).pop().unwrap();
+    disk.tamper(&last, |bytes| bytes.iter_mut().step_by(3).for_each(|byte| *byte = b'?'));
+    let garbled = disk.bytes(&last);
+    disk.quota(Some(disk.used()));
+    let (journal, started) = Journal::open_on(Box::new(disk.clone()), forgetful()).unwrap();
+    assert!(matches!(journal.health(), Health::Unwritable { .. }));
+    assert_eq!(started.cut, []);
+    assert_eq!(disk.bytes(&last), garbled);
+    disk.quota(None);
+    wait_until_writable(&journal);
+    // It keeps nothing behind it from going, and goes with that.
+    let mut number = 100;
+    while disk.bytes(&last).is_some() {
+        edits(&journal, number..number + 5);
+        number += 5;
+    }
+    journal.close();
+    assert_eq!(findings(&disk), [""; 0]);
+}
+
+/// A file whose number leaves none for the next segment.
+#[test]
+fn the_last_number_is_not_followed_by_the_first() {
+    let disk = some_segments();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    journal.close();
+    let planted = SegmentName { number: u64::MAX, first: 1 }.to_string();
+    patchgate_journal::storage::Storage::create(&disk, &planted).unwrap();
+    let error = Journal::open_on(Box::new(disk.clone()), quick()).unwrap_err();
+    assert!(error.to_string().contains("move it away"), "{error}");
+    assert!(disk.bytes(&planted).is_some());
+}
+
+/// A directory that is as it was before retention until so many reads have come, and then as it is behind it.
+struct Goes {
+    before: Simulator,
+    behind: Simulator,
+    left: Cell<usize>,
+}
+
+impl Goes {
+    fn now(&self) -> &Simulator {
+        if self.left.get() == 0 { &self.behind } else { &self.before }
+    }
+}
+
+impl Reading for Goes {
+    fn segments(&self) -> io::Result<Vec<(SegmentName, u64)>> {
+        self.now().segments()
+    }
+
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        self.left.set(self.left.get().saturating_sub(1));
+        self.now().read(name, from)
+    }
+}
+
+#[test]
+fn retention_while_the_chain_is_read_is_no_finding() {
+    let before = some_segments();
+    let behind = before.copy();
+    let (journal, _) = Journal::open_on(Box::new(behind.clone()), forgetful()).unwrap();
+    let mut number = 100;
+    while segments(&behind).iter().any(|name| segments(&before)[..3].contains(name)) {
+        edits(&journal, number..number + 1);
+        number += 1;
+    }
+    journal.close();
+    for left in 1..=3 * segments(&before).len() {
+        let disk = Goes { before: before.copy(), behind: behind.copy(), left: Cell::new(left) };
+        let report = verify(&disk, &[], &mut |_, _| ()).unwrap();
+        assert!(report.holds(), "{left}: {:?}", report.findings);
+    }
+}
+
+#[test]
+fn a_mark_names_the_segment_in_which_it_stands() {
+    let disk = Simulator::new();
+    // Each commit begins a segment.
+    let settings = Settings { segment_bytes: 1, ..quick() };
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), settings).unwrap();
+    let intent = wait(journal.record(Edit::of(1), &asked(1), &[])).unwrap();
+    for _ in 0..3 {
+        wait(journal.checkpoint()).unwrap();
+    }
+    wait(intent.close(Outcome::answered(204, None))).unwrap();
+    journal.close();
+    let (mut marks, mut query) = (0, Query::new(Filter::default(), Edits::Joined));
+    let mut joined = Vec::new();
+    for (name, _) in disk.segments().unwrap() {
+        for line in lines(&disk, &name.to_string()) {
+            let record = Record::parse(&line).unwrap();
+            if matches!(record.kind, Kind::Checkpoint | Kind::Recovery) {
+                marks += 1;
+                assert_eq!(record.segment, Some(name.number), "{}", String::from_utf8_lossy(&line));
+            }
+            let see = &mut |found: Found<'_>| {
+                if let Found::Edit { intent, outcome } = found {
+                    joined.push((intent.request_id.as_deref() == Some(&id(1)), outcome.is_some()));
+                }
+                Ok(())
+            };
+            query.take(&line, &record, see).unwrap();
+        }
+    }
+    assert!(marks > 8, "{marks}");
+    assert_eq!(joined, [(true, true)]);
+    assert_eq!(findings(&disk), [""; 0]);
+    assert_ne!(verify(&disk, &[], &mut |_, _| ()).unwrap().last.unwrap().0, Head::START);
+}
