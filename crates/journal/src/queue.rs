@@ -131,6 +131,7 @@ pub(crate) struct Counted {
     pub(crate) failures: AtomicU64,
     pub(crate) refused_intents: AtomicU64,
     pub(crate) aggregated: AtomicU64,
+    pub(crate) evidence: AtomicU64,
 }
 
 impl State {
@@ -341,6 +342,7 @@ impl Shared {
             failures: get(&counted.failures),
             refused_intents: get(&counted.refused_intents),
             aggregated_refusals: get(&counted.aggregated),
+            evidence: get(&counted.evidence),
             queued,
             queued_bytes,
             open,

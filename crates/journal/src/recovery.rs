@@ -119,13 +119,6 @@ impl Scan {
         self.faults.listed.iter().map(|fault| fault.line).find(|line| *line < tail)
     }
 
-    /// The first line that was a whole record once and is not the same any more. A record that was not written to its end is
-    /// none of these, but for one of whose middle the disk has lost a part.
-    pub(crate) fn changed_at(&self) -> Option<u64> {
-        let changed = |fault: &&Fault| fault.problem == Problem::Broken(Broken::Hash);
-        self.faults.listed.iter().find(changed).map(|fault| fault.line)
-    }
-
     /// The first line of a format that only a newer program knows, and that format's version.
     pub(crate) fn newer_at(&self) -> Option<(u64, u64)> {
         self.faults.listed.iter().find_map(|fault| match fault.problem {

@@ -47,6 +47,15 @@ impl Retention {
     }
 }
 
+/// What a look found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Plan {
+    /// What may go.
+    pub(crate) take_away: Option<TakeAway>,
+    /// The segment at which the look ended, since it does not verify.
+    pub(crate) evidence: Option<SegmentName>,
+}
+
 /// What may be taken away: segments from the start of the chain on, without a gap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TakeAway {
@@ -63,10 +72,10 @@ pub(crate) fn plan(
     retention: &Retention,
     begins: Head,
     now: Timestamp,
-) -> io::Result<Option<TakeAway>> {
+) -> io::Result<Plan> {
     let listed = reading::list(storage)?;
     let mut total: u64 = listed.iter().map(|segment| segment.length).sum();
-    let (mut known, mut plan) = (Known::default(), None::<TakeAway>);
+    let (mut known, mut plan) = (Known::default(), Plan::default());
     // What does not count at all goes with what comes behind it.
     let mut going = Vec::new();
     for (index, segment) in listed.iter().enumerate() {
@@ -74,8 +83,7 @@ pub(crate) fn plan(
         if segment.counts == 0 {
             continue;
         }
-        let next = listed.iter().skip(index + 1).find(|next| next.counts > 0);
-        let Some(next) = next.and_then(|next| next.opening.as_ref()) else { break };
+        let Some(next) = listed.iter().skip(index + 1).find(|next| next.counts > 0) else { break };
         let mut latest = Timestamp::MIN;
         let mut follows = true;
         let mut first = known.head.is_none();
@@ -90,16 +98,20 @@ pub(crate) fn plan(
             }
         })?;
         let holds = scan.faults.total == 0 && scan.tail.is_none() && follows;
-        let Some(end) = known.head.filter(|end| holds && next.before == *end) else { break };
+        let followed = |end: &Head| next.opening.as_ref().is_some_and(|opening| opening.before == *end);
+        let Some(end) = known.head.filter(|end| holds && followed(end)) else {
+            plan.evidence = Some(segment.name);
+            break;
+        };
         let whole = Whole { name: segment.name, bytes: segment.length, latest, end };
         if !retention.lets_go(&whole, total, now) {
             break;
         }
-        let plan = plan.get_or_insert(TakeAway { segments: Vec::new(), end });
-        plan.end = end;
+        let take_away = plan.take_away.get_or_insert(TakeAway { segments: Vec::new(), end });
+        take_away.end = end;
         for gone in going.drain(..) {
             total -= gone.length;
-            plan.segments.push(gone.name);
+            take_away.segments.push(gone.name);
         }
     }
     Ok(plan)

@@ -69,8 +69,9 @@ fn mend(storage: &dyn Storage, scans: &[(&Listed, Scan)], found: &mut Found) -> 
     let last = scans.iter().rposition(|(_, scan)| scan.records > 0);
     for (index, (segment, scan)) in scans.iter().enumerate() {
         let behind_all = last.is_none_or(|last| index >= last);
-        let tail = scan.tail.filter(|_| !behind_all).map(|tail| tail.line);
-        let damaged = scan.damaged_at().or(tail).or(scan.changed_at());
+        // What a crash leaves of a record is in one piece, but where the disk has lost a part of its middle.
+        let tail = scan.tail.filter(|tail| !(behind_all && tail.one_piece)).map(|tail| tail.line);
+        let damaged = scan.damaged_at().or(tail);
         if let Some(line) = damaged {
             found.news.damaged.push(Damaged { segment: segment.name.number, line });
         }

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Instant;
 
 use super::Writer;
-use crate::queue::{Batch, Order, What};
-use crate::retention::{self, TakeAway};
+use crate::queue::{Batch, Counted, Order, What};
+use crate::retention::{self, Plan, TakeAway};
 
 impl Writer {
     /// When to look for segments that may go: once a segment is begun, and as often as one would be if there were records.
@@ -35,8 +35,13 @@ impl Writer {
         let (begins, now) = (self.begins, (self.shared.settings.clock)());
         // Without a thread nothing is taken away, until the next look.
         let looking = thread::Builder::new().name("journal-retention".to_owned()).spawn(move || {
-            let plan = retention::plan(&*reader, &retention, begins, now).unwrap_or_default();
-            shared.order(Order::TakeAway(plan));
+            let plan = retention::plan(&*reader, &retention, begins, now);
+            if plan.is_err() {
+                Counted::add(&shared.counted.failures, 1);
+            }
+            let Plan { take_away, evidence } = plan.unwrap_or_default();
+            shared.counted.evidence.store(evidence.map_or(0, |name| name.number), Ordering::Relaxed);
+            shared.order(Order::TakeAway(take_away));
         });
         self.retaining = looking.is_ok();
     }

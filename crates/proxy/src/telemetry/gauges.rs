@@ -29,6 +29,12 @@ impl Instruments {
         gauge("patchgate.audit.open", "{edit}", "Edits on record that have no outcome yet.", open);
         let queued = |counters: &Counters| number(counters.queued_bytes);
         gauge("patchgate.audit.queued", "By", "Bytes that wait to be written to the audit journal.", queued);
+        gauge(
+            "patchgate.audit.evidence",
+            "1",
+            "The number of the segment that does not verify and so is not taken away, else 0.",
+            |counters| counters.evidence,
+        );
         counter("patchgate.audit.records", "{record}", "Records written.", |counters| counters.records);
         counter(
             "patchgate.audit.failures",
