@@ -1,4 +1,4 @@
-//! What a journal finds when it is opened, and what it does about it: cut a torn tail off, say what is damaged, take up the
+//! What a journal finds when it is opened, and what it does about it: put a torn tail aside, say what is damaged, take up the
 //! chain behind the last record.
 
 use std::io::{self, Read as _};
@@ -7,6 +7,7 @@ use crate::chain::{Broken, Head};
 use crate::reading::{self, Listed};
 use crate::record::{Abandoned, Cut, Damaged, Mark};
 use crate::recovery::{self, Known, Opening, Scan, Tail};
+use crate::segment::SegmentName;
 use crate::storage::{Appending, Storage, is_full};
 
 /// What was found.
@@ -22,6 +23,8 @@ pub(crate) struct Found {
     pub(crate) open: Vec<String>,
     /// What the next record tells of it.
     pub(crate) news: Mark,
+    /// What was moved to files of its own, to be cut off once that record is durable: where, and from which byte on.
+    pub(crate) moved: Vec<(SegmentName, u64)>,
 }
 
 /// Reads the end of the chain: the last segment, and those before it up to one that begins as it should, since such a begin
@@ -57,6 +60,7 @@ pub(crate) fn look(storage: &dyn Storage) -> io::Result<Found> {
         number,
         open: known.open.into_iter().collect(),
         news: Mark::nothing(),
+        moved: Vec::new(),
     };
     mend(storage, &scans, &mut found)?;
     take_away(storage, &listed, found.begins);
@@ -64,7 +68,7 @@ pub(crate) fn look(storage: &dyn Storage) -> io::Result<Found> {
     Ok(found)
 }
 
-/// Cuts the tails behind the last record of all, and notes what else is wrong.
+/// Moves the tails behind the last record of all away, and notes what else is wrong.
 fn mend(storage: &dyn Storage, scans: &[(&Listed, Scan)], found: &mut Found) -> io::Result<()> {
     let last = scans.iter().rposition(|(_, scan)| scan.records > 0);
     for (index, (segment, scan)) in scans.iter().enumerate() {
@@ -81,18 +85,20 @@ fn mend(storage: &dyn Storage, scans: &[(&Listed, Scan)], found: &mut Found) -> 
         let name = segment.name.to_string();
         // What was read may be in the system's memory alone; and space may be set aside behind it.
         storage.truncate(&name, segment.length)?;
-        let has_moved = scan.tail.map_or(Ok(true), |tail| cut(storage, segment, tail, found))?;
-        if scan.records == 0 && has_moved {
-            storage.remove(&name)?;
+        match scan.tail {
+            Some(tail) => move_away(storage, segment, tail, found)?,
+            None if scan.records == 0 => storage.remove(&name)?,
+            None => {}
         }
     }
     Ok(())
 }
 
-/// Moves a tail to a file of its own. On a full disk it stays where it is, and the next record says that it does not count;
-/// then this is `false`.
-fn cut(storage: &dyn Storage, segment: &Listed, tail: Tail, found: &mut Found) -> io::Result<bool> {
+/// Copies a tail to a file of its own. The next record says that it does not count where it is; then it is cut off there. On a
+/// full disk it stays.
+fn move_away(storage: &dyn Storage, segment: &Listed, tail: Tail, found: &mut Found) -> io::Result<()> {
     let number = segment.name.number;
+    found.news.abandoned.push(Abandoned { segment: number, from: tail.from });
     let mut n = 1;
     let file = loop {
         let name = segment.name.torn(n);
@@ -101,8 +107,7 @@ fn cut(storage: &dyn Storage, segment: &Listed, tail: Tail, found: &mut Found) -
                 Ok(()) => break name,
                 Err(error) if is_full(&error) => {
                     _ = storage.remove(&name);
-                    found.news.abandoned.push(Abandoned { segment: number, from: tail.from });
-                    return Ok(false);
+                    return Ok(());
                 }
                 Err(error) => return Err(error),
             },
@@ -111,9 +116,9 @@ fn cut(storage: &dyn Storage, segment: &Listed, tail: Tail, found: &mut Found) -
         }
     };
     storage.sync_directory()?;
-    storage.truncate(&segment.name.to_string(), tail.from)?;
     found.news.cut.push(Cut { segment: number, from: tail.from, bytes: tail.bytes, file });
-    Ok(true)
+    found.moved.push((segment.name, tail.from));
+    Ok(())
 }
 
 /// Copies a tail, of whatever length, piece by piece.

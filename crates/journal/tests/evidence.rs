@@ -12,7 +12,7 @@ use patchgate_journal::query::{Edits, Filter, Found, Query};
 use patchgate_journal::record::Kind;
 use patchgate_journal::record::read::Record;
 use patchgate_journal::segment::SegmentName;
-use patchgate_journal::simulator::Simulator;
+use patchgate_journal::simulator::{Fault, Simulator};
 use patchgate_journal::storage::Reading;
 use patchgate_journal::verify::verify;
 use patchgate_journal::{Health, Journal, OpenError, Outcome, Retention, Settings};
@@ -223,4 +223,35 @@ fn a_mark_names_the_segment_in_which_it_stands() {
     assert_eq!(joined, [(true, true)]);
     assert_eq!(findings(&disk), [""; 0]);
     assert_ne!(verify(&disk, &[], &mut |_, _| ()).unwrap().last.unwrap().0, Head::START);
+}
+
+#[test]
+fn what_is_put_aside_is_on_record_whenever_a_start_breaks_off() {
+    let torn = some_segments();
+    let last = segments(&torn).pop().unwrap();
+    let whole = torn.bytes(&last).unwrap();
+    torn.tamper(&last, |bytes| bytes.truncate(bytes.len() - 9));
+    let mut starts = 0;
+    for call in 1.. {
+        let disk = torn.copy();
+        disk.fail_at(call, Fault::Crash);
+        let opened = Journal::open_on(Box::new(disk.clone()), quick());
+        starts += 1;
+        let broke_off = disk.hit().is_some();
+        let disk = disk.crash(|_| 0);
+        drop(opened);
+        let left = disk.bytes(&last).unwrap_or_default();
+        let on_record = |disk: &Simulator| {
+            let names = segments(disk).into_iter().flat_map(|name| lines(disk, &name));
+            names.filter(|line| String::from_utf8_lossy(line).contains("torn-")).count()
+        };
+        assert!(left.len() == whole.len() - 9 || on_record(&disk) == 1, "call {call}");
+        let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+        journal.close();
+        assert_eq!((on_record(&disk), findings(&disk).len()), (1, 0), "call {call}");
+        if !broke_off {
+            break;
+        }
+    }
+    println!("{starts} starts");
 }

@@ -22,7 +22,7 @@ use crate::chain::{self, Head};
 use crate::flood::Flood;
 use crate::queue::{Batch, Counted, Order, Shared, What};
 use crate::record::{Mark, body};
-use crate::segment::RESERVE;
+use crate::segment::{RESERVE, SegmentName};
 use crate::settings::Durability;
 use crate::start::Found;
 use crate::storage::{Storage, is_full};
@@ -69,6 +69,8 @@ pub(crate) struct Writer {
     orphans: Vec<String>,
     /// What the first record of the next segment tells.
     news: Mark,
+    /// What is cut off then, for it stands elsewhere, too.
+    moved: Vec<(SegmentName, u64)>,
     retry: Option<Retry>,
     /// When segments that may go were last looked for, in this segment.
     retained: Option<Instant>,
@@ -99,6 +101,7 @@ impl Writer {
             open: HashSet::new(),
             orphans: found.open,
             news: found.news,
+            moved: found.moved,
             retry: None,
             retained: None,
             retaining: false,

@@ -52,6 +52,15 @@ impl Writer {
                 self.segment = Some(segment);
                 self.news = self.no_news();
                 self.orphans.clear();
+                for (name, from) in std::mem::take(&mut self.moved) {
+                    let name = name.to_string();
+                    // If it can't be, it does not count all the same.
+                    _ = if from == 0 {
+                        self.storage.remove(&name)
+                    } else {
+                        self.storage.truncate(&name, from)
+                    };
+                }
                 let mut written = std::mem::take(&mut self.pending);
                 self.settle(&mut written);
                 Ok(())
