@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use patchgate_tests::client::TOKEN;
+use patchgate_tests::client::{Connection, TOKEN};
 use patchgate_tests::gateway::{Gateway, command, run};
 use patchgate_tests::rows::{EDIT, INCIDENT};
 use serde_json::Value;
@@ -350,4 +350,21 @@ fn the_fixture_page_gives_the_shipped_schema() {
         format!("{shipped:#}"),
         "derive schemas/ anew from the documentation page: just schema PAGE (the command stands in `justfile`)"
     );
+}
+
+/// Whatever the gateway shows after some traffic has its row, with its labels.
+#[test]
+fn each_metric_is_in_its_table() {
+    let gateway = Gateway::start(&[]);
+    assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
+    assert_eq!(gateway.patch(INCIDENT, "{\"state\":1}").status, 400);
+    let text = Connection::open(gateway.admin).get("/metrics", &[]).text();
+    let document = read("docs/telemetry.md");
+    let mut shown = 0;
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().expect("a name");
+        assert!(document.contains(&format!("`{name}`")), "'{name}' is not in docs/telemetry.md");
+        shown += 1;
+    }
+    assert!(shown > 12, "{text}");
 }
