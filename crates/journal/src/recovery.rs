@@ -131,7 +131,7 @@ impl Scan {
 /// Reads a segment. `known` is what is known before it, and behind it when this returns; `see` is shown each record whose hash
 /// is right.
 ///
-/// A record at fault is passed over, and the next is compared with what it says itself: one change is one fault.
+/// A record at fault is passed over, and the next is compared with what it says itself: one change is one fault of the chain.
 pub fn scan(segment: impl BufRead, known: &mut Known, see: &mut dyn FnMut(&Sealed<'_>)) -> io::Result<Scan> {
     let mut scan = Scan::default();
     let mut lines = Lines::new(segment);
