@@ -1,6 +1,7 @@
 //! The admin listener: health and metrics. Loopback unless configured otherwise.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use crate::reason;
 use crate::reload::Reloads;
 use crate::telemetry::prometheus::{self, Scrape};
 
@@ -34,12 +36,14 @@ pub struct Health {
     draining: AtomicBool,
     reloads: Arc<Reloads>,
     journal: Journal,
+    /// The journal's directory.
+    directory: PathBuf,
 }
 
 impl Health {
     /// Ready, with what is known of reloads, as long as edits can be put on record.
-    pub fn new(reloads: Arc<Reloads>, journal: Journal) -> Self {
-        Self { draining: AtomicBool::new(false), reloads, journal }
+    pub fn new(reloads: Arc<Reloads>, journal: Journal, directory: PathBuf) -> Self {
+        Self { draining: AtomicBool::new(false), reloads, journal, directory }
     }
 
     /// From now on the gateway is not ready.
@@ -103,7 +107,9 @@ fn answer<B>(health: &Health, scrape: &Scrape, request: &Request<B>) -> Response
             Writable::Unwritable { reason, since } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!(
-                    "the audit journal cannot be written since {since}, and edits are refused: {reason}\n"
+                    "the audit journal in {} cannot be written since {since}, and edits are refused: {}\n",
+                    health.directory.display(),
+                    reason::plain(&reason)
                 ),
             ),
         },

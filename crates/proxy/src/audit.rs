@@ -1,5 +1,6 @@
 //! The journal, as the gateway sets it up and speaks to it: where it is, what it is told, what is said of it.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 #[cfg(feature = "bench")]
@@ -10,16 +11,18 @@ use etcetera::BaseStrategy;
 #[cfg(feature = "bench")]
 use patchgate_journal::storage::Storage;
 use patchgate_journal::{
-    Asked, Closing, FieldRules, Journal, NotRecorded, OpenError, RecordedIntent, Refused, Retention,
+    Asked, Closing, FieldRules, Health, Journal, NotRecorded, OpenError, RecordedIntent, Refused, Retention,
     Settings, Started, Subject, Who,
 };
 use patchgate_model::refusal::RecordFault;
 use patchgate_model::{Credential, Recordable, Refusal};
 use patchgate_validator::Edit;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::deadline::within;
+use crate::reason;
 use crate::telemetry::events::Told;
 use crate::telemetry::metrics::Instruments;
 use crate::telemetry::traces::Trace;
@@ -102,6 +105,33 @@ pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, Path
     }
     instruments.watch_audit(&journal);
     Ok((journal, directory))
+}
+
+/// Says once that the journal cannot be written, and once that it can again: of the edits that are refused meanwhile each has
+/// but its own line, and where there are none nobody would hear of it.
+pub async fn watch(mut health: watch::Receiver<Health>, directory: &Path) -> Infallible {
+    let directory = directory.display();
+    let mut was_writable = true;
+    loop {
+        let now = health.borrow_and_update().clone();
+        match &now {
+            Health::Unwritable { reason, .. } if was_writable => tracing::error!(
+                %directory,
+                reason = reason::plain(reason),
+                "the audit journal cannot be written, and edits are refused until it can be; look at the directory, its \
+                 permissions and its disk"
+            ),
+            Health::Writable if !was_writable => {
+                tracing::info!(%directory, "the audit journal can be written again, and edits are taken");
+            }
+            _ => {}
+        }
+        was_writable = now.is_writable();
+        if health.changed().await.is_err() {
+            // The journal is gone, and with it all that could change.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Opens it on the disk, which is where a record is one.

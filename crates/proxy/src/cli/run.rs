@@ -92,16 +92,25 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     let banner = banner::Banner::of(&plan, &audit::directory(&config)?);
     // Before the journal, so that a start that fails leaves nothing on the disk.
     let prepared = gateway::prepare(plan)?;
-    let (journal, _) = audit::open(&config, &instruments)?;
+    let (journal, directory) = audit::open(&config, &instruments)?;
     let start = || -> Result<_, Failed> {
         let gateway = gateway::start(prepared, &journal, &telemetry.traces(), &instruments)?;
         let target = Target::new(Arc::clone(&gateway.rules), config.clone(), instruments);
-        let health = Arc::new(Health::new(Arc::clone(&target.reloads), journal.clone()));
+        let health = Arc::new(Health::new(Arc::clone(&target.reloads), journal.clone(), directory.clone()));
         Ok((gateway, Around { admin, health, scrape: telemetry.scrape(), reload: reloader.start(target)? }))
     };
     let ended = start().and_then(|(mut gateway, around)| {
         let ended = announce(&banner, &gateway, admin_address)
-            .and_then(|()| Ok(runtime.block_on(serve(&config.timeouts, &mut gateway, around, signals))?));
+            .and_then(|()| {
+                let serving = serve(&config.timeouts, &mut gateway, around, signals);
+                Ok(runtime.block_on(async {
+                    tokio::select! {
+                        ended = serving => ended,
+                        // Not beyond the end, which closes the journal.
+                        never = audit::watch(journal.watch(), &directory) => match never {},
+                    }
+                })?)
+            });
         // What still is under way leaves its outcome behind. A worker that hangs must not hold up the end.
         _ = runtime.block_on(async { timeout(CUT_OFF, gateway.cut_off()).await });
         ended
