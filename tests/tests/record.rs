@@ -127,8 +127,8 @@ fn refusals_are_on_record_without_values_and_reads_are_not() {
     let rows = [
         (r#"{"status":"hush-hush"}"#, json!(["invalidEnumValue /status"])),
         (r#"{"hushHush":"hush-hush"}"#, json!(["unknownField /?"])),
-        (r#"{"status":"#, json!(["invalidJson "])),
-        ("{}", json!(["emptyEdit "])),
+        (r#"{"status":"#, json!(["invalidJson"])),
+        ("{}", json!(["emptyEdit"])),
     ];
     for (body, _) in &rows {
         assert_eq!(gateway.patch(INCIDENT, body).status, 400, "{body}");

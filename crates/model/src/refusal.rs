@@ -2,6 +2,8 @@
 //!
 //! A new kind of refusal is a new variant, and the compiler asks for its row in each `match`: there is no wildcard here.
 
+mod cause;
+
 use std::sync::Arc;
 
 use crate::quote::Quoted;

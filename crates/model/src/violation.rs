@@ -305,6 +305,13 @@ impl Violation {
         }
     }
 
+    /// Code and place in words that telemetry and record may show: nothing of it is the caller's.
+    pub fn known(&self) -> String {
+        let code = self.code().as_str();
+        // The body itself has no place in it.
+        if self.known_target.is_empty() { code.to_owned() } else { format!("{code} {}", self.known_target) }
+    }
+
     /// The sentence without the list of what would be accepted.
     pub fn brief(&self) -> String {
         let subject = self.subject();

@@ -15,7 +15,7 @@ use patchgate_journal::{
     Settings, Started, Subject, Who,
 };
 use patchgate_model::refusal::RecordFault;
-use patchgate_model::{Credential, Recordable, Refusal};
+use patchgate_model::{Credential, Recordable, Refusal, RequestId, Violation};
 use patchgate_validator::Edit;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -182,7 +182,7 @@ pub async fn record(
     let recording = journal.record(edit, &asked(told, trace_id.as_deref()), REASONS);
     // Who stops waiting leaves an outcome behind: unknown.
     let recorded = within(PATIENCE, recording).await.unwrap_or_else(|_| {
-        tracing::error!("the audit record was not written in time");
+        tracing::error!(request_id = %told.request_id, trace_id, "the audit record was not written in time");
         Err(NotRecorded::Closed)
     });
     recorded.map_err(|why| {
@@ -195,13 +195,14 @@ pub async fn record(
 
 /// Waits until an outcome is on record. It is queued already; if the disk fails it is held, and the caller is told what Graph
 /// said all the same: to say less than is known would not make it more true.
-pub async fn closed(closing: Closing) {
+pub async fn closed(closing: Closing, request_id: RequestId) {
     let held = match within(PATIENCE, closing).await {
         Ok(Ok(_)) => return,
         Ok(Err(held)) => held.to_string(),
         Err(_) => "it was not written in time".to_owned(),
     };
     tracing::error!(
+        %request_id,
         reason = held,
         "the outcome of an edit is not on record yet; it is kept until it can be written"
     );
@@ -213,8 +214,7 @@ pub fn refuse(journal: &Journal, told: &Told<'_>, trace: &Trace, refusal: &Refus
         return;
     }
     let trace_id = trace.id();
-    let said: Vec<String> =
-        refusal.violations().iter().map(|v| format!("{} {}", v.code().as_str(), v.known_target)).collect();
+    let said: Vec<String> = refusal.violations().iter().map(Violation::known).collect();
     let reasons: Vec<&str> = said.iter().map(String::as_str).collect();
     let subject = match (&told.edit, &told.resource) {
         (Some(edit), _) => Subject::Edit(edit as &dyn Recordable),

@@ -116,7 +116,7 @@ async fn way<'r>(
             let here = here(rules, head);
             // A read ends with its caller; an edit does not.
             tokio::select! {
-                answer = worker.upstream.read(&read, &here, trace) => answer,
+                answer = worker.upstream.read(&read, &here, told.request_id, trace) => answer,
                 () = line.reset() => Err(Refusal::CallerGone),
             }
         }
@@ -132,7 +132,7 @@ async fn way<'r>(
             let intent = audit::record(&worker.journal, edit, told, trace).await?;
             told.allowed = true;
             let outbound = admitted.outbound(spare::take());
-            worker.upstream.forward(intent, outbound, trace).await.recorded().await
+            worker.upstream.forward(intent, outbound, told.request_id, trace).await.recorded().await
         }
     }
 }

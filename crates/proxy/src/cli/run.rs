@@ -100,17 +100,16 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         Ok((gateway, Around { admin, health, scrape: telemetry.scrape(), reload: reloader.start(target)? }))
     };
     let ended = start().and_then(|(mut gateway, around)| {
-        let ended = announce(&banner, &gateway, admin_address)
-            .and_then(|()| {
-                let serving = serve(&config.timeouts, &mut gateway, around, signals);
-                Ok(runtime.block_on(async {
-                    tokio::select! {
-                        ended = serving => ended,
-                        // Not beyond the end, which closes the journal.
-                        never = audit::watch(journal.watch(), &directory) => match never {},
-                    }
-                })?)
-            });
+        let ended = announce(&banner, &gateway, admin_address).and_then(|()| {
+            let serving = serve(&config.timeouts, &mut gateway, around, signals);
+            Ok(runtime.block_on(async {
+                tokio::select! {
+                    ended = serving => ended,
+                    // Not beyond the end, which closes the journal.
+                    never = audit::watch(journal.watch(), &directory) => match never {},
+                }
+            })?)
+        });
         // What still is under way leaves its outcome behind. A worker that hangs must not hold up the end.
         _ = runtime.block_on(async { timeout(CUT_OFF, gateway.cut_off()).await });
         ended

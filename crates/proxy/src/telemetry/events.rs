@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use patchgate_model::{Credential, Generation, Refusal, RequestId, Resource};
+use patchgate_model::{Credential, Generation, Refusal, RequestId, Resource, Violation};
 use patchgate_validator::Edit;
+use tracing::Level;
 
 use super::metrics::Metrics;
 use super::traces::Trace;
@@ -61,7 +62,12 @@ fn log(which: LogRequests, answered: &Answered<'_>) {
         LogRequests::Refused => refusal.is_some(),
         LogRequests::Off => false,
     };
-    if !wanted {
+    // Nothing is put into words that nobody reads.
+    let read = || match refusal {
+        Some(Refusal::OutcomeUnknown) => tracing::enabled!(Level::WARN),
+        _ => tracing::enabled!(Level::INFO),
+    };
+    if !wanted || !read() {
         return;
     }
     let (request_id, trace_id) = (told.request_id.to_string(), trace.id());
@@ -77,11 +83,39 @@ fn log(which: LogRequests, answered: &Answered<'_>) {
         tracing::info!(request_id, trace_id, method, route, resource, status, generation, fields, "passed");
         return;
     };
-    let violations: Vec<String> =
-        refusal.violations().iter().map(|v| format!("{} {}", v.code().as_str(), v.known_target)).collect();
-    let violations = (!violations.is_empty()).then(|| violations.join(", "));
-    let code = refusal.code();
-    tracing::info!(
-        request_id, trace_id, method, route, resource, status, code, generation, violations, "refused"
-    );
+    let (code, cause) = (refusal.code(), refusal.cause());
+    match refusal {
+        Refusal::OutcomeUnknown => tracing::warn!(
+            request_id,
+            trace_id,
+            method,
+            route,
+            resource,
+            status,
+            code,
+            cause,
+            generation,
+            "the edit was sent and no whole answer came: it may have been applied"
+        ),
+        _ if told.allowed => tracing::info!(
+            request_id,
+            trace_id,
+            method,
+            route,
+            resource,
+            status,
+            code,
+            cause,
+            generation,
+            "allowed, and not answered"
+        ),
+        _ => {
+            let violations: Vec<String> = refusal.violations().iter().map(Violation::known).collect();
+            let violations = (!violations.is_empty()).then(|| violations.join(", "));
+            tracing::info!(
+                request_id, trace_id, method, route, resource, status, code, cause, generation, violations,
+                "refused"
+            );
+        }
+    }
 }

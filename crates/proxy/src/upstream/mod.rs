@@ -20,7 +20,7 @@ use std::time::Instant;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName};
 use patchgate_journal::{Closing, Outcome, RecordedIntent};
-use patchgate_model::{Refusal, Resource};
+use patchgate_model::{Refusal, RequestId, Resource};
 use patchgate_validator::Edit;
 
 pub use answer::{Answer, Body};
@@ -50,6 +50,7 @@ pub struct Upstream {
 pub struct Forwarded {
     answer: Result<Box<Answer>, Refusal>,
     closing: Closing,
+    request_id: RequestId,
 }
 
 impl Upstream {
@@ -66,6 +67,7 @@ impl Upstream {
         &self,
         intent: RecordedIntent<Edit>,
         outbound: Outbound,
+        request_id: RequestId,
         trace: &Trace,
     ) -> Forwarded {
         let begun = intent.recorded_at();
@@ -73,9 +75,11 @@ impl Upstream {
         let span = trace.client("PATCH", edit.resource(), &self.origin);
         let request = request::edit(&self.origin, edit, outbound, &span);
         let result = self.client.send(request, begun).await;
-        let result = self.told("PATCH", edit.resource(), begun, span, result);
+        let result = self
+            .told("PATCH", edit.resource(), begun, span, result)
+            .inspect_err(|failure| unanswered(failure, request_id, trace));
         let outcome = match &result {
-            Ok(answer) => Outcome::answered(answer.status.as_u16(), request_id(&answer.headers)),
+            Ok(answer) => Outcome::answered(answer.status.as_u16(), graphs_id(&answer.headers)),
             Err(Failure { sent: Sent::No, .. }) => Outcome::not_sent(),
             Err(Failure { sent: Sent::Maybe, .. }) => Outcome::unknown(),
         };
@@ -84,17 +88,25 @@ impl Upstream {
             Sent::No => Refusal::UpstreamUnreachable,
             Sent::Maybe => Refusal::OutcomeUnknown,
         });
-        Forwarded { answer, closing }
+        Forwarded { answer, closing, request_id }
     }
 
     /// Reads, and gives links in the answer the origin under which the caller reached the gateway.
-    pub async fn read(&self, read: &AdmittedRead, here: &str, trace: &Trace) -> Result<Box<Answer>, Refusal> {
+    pub async fn read(
+        &self,
+        read: &AdmittedRead,
+        here: &str,
+        request_id: RequestId,
+        trace: &Trace,
+    ) -> Result<Box<Answer>, Refusal> {
         let begun = Instant::now();
         let span = trace.client("GET", read.resource(), &self.origin);
         let request = request::read(&self.origin, read, &span);
         let result = self.client.send(request, begun).await;
-        let answer =
-            self.told("GET", read.resource(), begun, span, result).map_err(|failure| match failure {
+        let answer = self
+            .told("GET", read.resource(), begun, span, result)
+            .inspect_err(|failure| unanswered(failure, request_id, trace))
+            .map_err(|failure| match failure {
                 Failure { sent: Sent::No, .. } => Refusal::UpstreamUnreachable,
                 Failure { timed_out: true, .. } => Refusal::UpstreamTimeout,
                 Failure { .. } => Refusal::UpstreamBroken,
@@ -124,7 +136,6 @@ impl Upstream {
                 Ok(Box::new(Answer::of(response, self.client.patience())))
             }
             Err(failure) => {
-                tracing::warn!(sent = ?failure.sent, reason = %failure.reason, "no answer from upstream");
                 span.failed(failure.kind());
                 Err(failure)
             }
@@ -135,13 +146,19 @@ impl Upstream {
 impl Forwarded {
     /// What Graph said, once the outcome is on record. There is no other way to it.
     pub async fn recorded(self) -> Result<Box<Answer>, Refusal> {
-        audit::closed(self.closing).await;
+        audit::closed(self.closing, self.request_id).await;
         self.answer
     }
 }
 
+/// Says why there was no answer, with the ids that its request's own line has.
+fn unanswered(failure: &Failure, request_id: RequestId, trace: &Trace) {
+    let Failure { sent, reason, .. } = failure;
+    tracing::warn!(%request_id, trace_id = trace.id(), ?sent, reason, "no answer from upstream");
+}
+
 /// Graph's own id of the request.
-fn request_id(headers: &HeaderMap) -> Option<&str> {
+fn graphs_id(headers: &HeaderMap) -> Option<&str> {
     // To go past a few fields costs less than to look a name up.
     headers.iter().find(|(name, _)| **name == REQUEST_ID)?.1.to_str().ok()
 }
