@@ -100,6 +100,27 @@ fn each_value_is_shown_with_its_source() {
     assert_eq!(of("upstream.roots")["value"], Value::Null);
 }
 
+/// A configuration without an upstream is one of a gateway whose edits go nowhere: whoever looks at it is told so.
+#[test]
+fn an_upstream_that_nobody_named_is_said() {
+    let folder = folder();
+    for (name, text, embedded) in
+        [("none.toml", "", true), ("one.toml", "[upstream]\nurl = \"https://graph.example\"\n", false)]
+    {
+        fs::write(folder.path().join(name), text).expect("a file");
+        for command in ["check", "show"] {
+            let args = ["config", command, "--config", name];
+            let (out, _) = said(folder.path(), &run_in(folder.path(), &args));
+            let says = out.contains("upstream: the embedded Graph, in memory");
+            assert_eq!(says, embedded, "{command}: {out}");
+            let json = [&args[..], &["--format", "json"]].concat();
+            let (out, _) = said(folder.path(), &run_in(folder.path(), &json));
+            let told: Value = serde_json::from_str(&out).expect("JSON");
+            assert_eq!(told["embedded_upstream"], embedded, "{command}: {out}");
+        }
+    }
+}
+
 /// Files that are no configuration at all, and what is said.
 #[test]
 fn what_is_no_configuration_is_refused_in_words() {
@@ -182,7 +203,10 @@ fn faults_are_told_to_programs_too() {
     );
     fs::write(folder.path().join("a.toml"), "").expect("a file");
     let output = run_in(folder.path(), &["config", "check", "--config", "a.toml", "--format", "json"]);
-    assert_eq!(said(folder.path(), &output).0, "{\"accepted\":true,\"faults\":[]}\n");
+    assert_eq!(
+        said(folder.path(), &output).0,
+        "{\"accepted\":true,\"embedded_upstream\":true,\"faults\":[]}\n"
+    );
 }
 
 #[test]

@@ -100,3 +100,23 @@ fn a_request_without_an_answer_is_told_with_the_id_of_its_request() {
     }
     assert_snapshot!("unanswered", text);
 }
+
+/// A trial without a configuration is no mistake; a configuration without an upstream may be one.
+#[test]
+fn a_configuration_without_an_upstream_is_warned_of() {
+    let public = ("PATCHGATE_LISTEN__PUBLIC_URL", "https://gateway.example");
+    for (name, gateway, warned) in [
+        ("nothing", Gateway::start(&[]), false),
+        ("a file", Gateway::configured("", &[]), true),
+        ("a public URL", Gateway::start_with(&[], &[public]), true),
+        ("an upstream", Gateway::configured("", &["--upstream", "http://127.0.0.1:1"]), false),
+    ] {
+        let (_, output) = gateway.stop();
+        let warnings = events(&output)
+            .iter()
+            .filter(|event| event["level"] == "WARN")
+            .filter(|event| event["message"].as_str().is_some_and(|said| said.starts_with("no upstream")))
+            .count();
+        assert_eq!(warnings, usize::from(warned), "{name}: {output}");
+    }
+}

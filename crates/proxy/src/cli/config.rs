@@ -8,8 +8,9 @@ use super::configured::{ConfigFile, Overrides};
 use super::output::{self, GOOD};
 use super::{Failed, Outcome, print};
 use crate::config::fault::line_and_column;
-use crate::config::{Draft, Fault, Faults, Inputs, Place, layers, show};
+use crate::config::{Draft, Fault, Faults, Inputs, Place, Upstream, layers, show};
 use crate::plan::Plan;
+use crate::upstream::Origin;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -79,11 +80,14 @@ fn check(which: Which) -> Result<Outcome, Failed> {
             let name = plan.loaded.document.as_ref().map(|document| document.path.display().to_string());
             let name = name.unwrap_or_else(|| "the configuration".to_owned());
             let guards: Vec<&str> = plan.rules.guards().iter().map(|guard| guard.schema().name()).collect();
-            print(&format!("{name}: {GOOD}accepted{GOOD:#}; guards {}\n", guards.join(", ")))?;
+            let upstream = plan.origin.as_ref().map_or(Upstream::EMBEDDED, Origin::base);
+            let guards = guards.join(", ");
+            print(&format!("{name}: {GOOD}accepted{GOOD:#}; guards {guards}; upstream: {upstream}\n"))?;
             Ok(Outcome::Done)
         }
-        (Ok(_), Format::Json) => {
-            print("{\"accepted\":true,\"faults\":[]}\n")?;
+        (Ok(plan), Format::Json) => {
+            let embedded = plan.origin.is_none();
+            print(&format!("{}\n", json!({"accepted": true, "embedded_upstream": embedded, "faults": []})))?;
             Ok(Outcome::Done)
         }
         (Err(faults), Format::Human) => Err(output::show(&faults)),

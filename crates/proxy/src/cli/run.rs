@@ -16,7 +16,7 @@ use super::signals::{Heard, Signals};
 use super::{Failed, Outcome, banner, output, print};
 use crate::admin::{self, Health};
 use crate::audit;
-use crate::config::{Inputs, Timeouts};
+use crate::config::{Inputs, Timeouts, Upstream};
 use crate::gateway::{self, Gateway};
 use crate::reason;
 use crate::reload::{Reloader, Target};
@@ -75,6 +75,14 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     let config = plan.loaded.config.clone();
     let log = logs::start(config.log.format, args.log.as_deref())
         .map_err(|error| Failed(format!("--log: {error}")))?;
+    if config.upstream.is_embedded() && (plan.loaded.document.is_some() || config.listen.public_url.is_some())
+    {
+        // Whoever configures a gateway means one that forwards.
+        tracing::warn!(
+            "no upstream is configured, so it is {}: edits are acknowledged and go nowhere; set upstream.cloud or upstream.url",
+            Upstream::EMBEDDED
+        );
+    }
     // One provider for everything in the process that speaks TLS, exporters included. It is installed once.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 

@@ -89,6 +89,16 @@ pub struct Upstream {
     pub insecure: bool,
 }
 
+impl Upstream {
+    /// What is said of an upstream that nobody named.
+    pub const EMBEDDED: &str = "the embedded Graph, in memory";
+
+    /// Whether nobody named one, so that edits stay in this process.
+    pub fn is_embedded(&self) -> bool {
+        self.cloud.is_none() && self.url.is_none()
+    }
+}
+
 /// `[[route]]`: a read. There is no other method that could be configured: whatever writes needs a guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {

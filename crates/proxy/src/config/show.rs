@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fault::line_and_column;
 use super::settings;
 use super::value::{Kind, Value as _};
-use super::{Loaded, Source, of_field};
+use super::{Loaded, Source, Upstream, of_field};
 
 /// A value to be shown.
 struct Row {
@@ -17,7 +17,7 @@ struct Row {
     origin: Value,
 }
 
-/// A line for each value: key, value in TOML, source.
+/// A line for each value: key, value in TOML, source. What it means that no upstream is set stands below.
 pub fn human(loaded: &Loaded) -> String {
     let rows: Vec<(String, String, String)> = rows(loaded)
         .into_iter()
@@ -30,21 +30,26 @@ pub fn human(loaded: &Loaded) -> String {
         |of: fn(&(String, String, String)) -> &str| rows.iter().map(|row| of(row).chars().count()).max();
     let keys = width(|row| &row.0).unwrap_or(0);
     let values = width(|row| &row.1).unwrap_or(0).min(48);
-    rows.iter().fold(String::new(), |mut text, (key, value, source)| {
+    let mut text = String::new();
+    for (key, value, source) in &rows {
         // Writing to a string does not fail.
         _ = writeln!(text, "{key:keys$}  {value:values$}  {source}");
-        text
-    })
+    }
+    if loaded.config.upstream.is_embedded() {
+        _ = writeln!(text, "\nupstream: {}; edits stay in the process", Upstream::EMBEDDED);
+    }
+    text
 }
 
-/// One JSON object: the file, and `values` in their order, each with `key`, `value` and `source`.
+/// One JSON object: the file, whether the upstream is the embedded one, and `values` in their order, each with `key`, `value`
+/// and `source`.
 pub fn as_json(loaded: &Loaded) -> Value {
     let values: Vec<Value> = rows(loaded)
         .into_iter()
         .map(|row| json!({"key": row.key, "value": row.value, "source": row.origin}))
         .collect();
     let file = loaded.document.as_ref().map(|document| document.path.display().to_string());
-    json!({"file": file, "values": values})
+    json!({"file": file, "embedded_upstream": loaded.config.upstream.is_embedded(), "values": values})
 }
 
 fn rows(loaded: &Loaded) -> Vec<Row> {
