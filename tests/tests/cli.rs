@@ -445,6 +445,7 @@ fn a_wrong_configuration_is_told_with_its_place() {
         ("cloud and URL", "[upstream]\ncloud = \"global\"\nurl = \"https://graph.example\"\n"),
         ("cloud without the update", "[upstream]\ncloud = \"china\"\n"),
         ("no URL", "[upstream]\nurl = \"graph.example\"\n"),
+        ("a version in the URL", "[upstream]\nurl = \"https://graph.microsoft.com/v1.0/\"\n"),
         ("cleartext upstream", "[upstream]\nurl = \"http://192.0.2.1\"\n"),
         ("cleartext listener", "[listen]\naddress = \"0.0.0.0:0\"\n"),
         ("public URL", "[listen]\npublic_url = \"gateway.example\"\n"),

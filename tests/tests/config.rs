@@ -100,6 +100,26 @@ fn each_value_is_shown_with_its_source() {
     assert_eq!(of("upstream.roots")["value"], Value::Null);
 }
 
+/// The path of a request begins with its version; that of the upstream must not end with one.
+#[test]
+fn an_upstream_has_no_version_in_it() {
+    let folder = folder();
+    for (url, write) in [
+        ("https://graph.example/v1.0", Some("https://graph.example")),
+        ("https://graph.example/here/Beta/", Some("https://graph.example/here")),
+        ("https://graph.example/here", None),
+        ("https://graph.example/v1.0/here", None),
+        ("https://beta", None),
+    ] {
+        let output = run_in(folder.path(), &["config", "check", "--upstream", url]);
+        let (_, err) = said(folder.path(), &output);
+        match write {
+            Some(write) => assert!(err.contains(&format!("help: write \"{write}\"")), "{url}: {err}"),
+            None => assert_eq!(err, "", "{url}"),
+        }
+    }
+}
+
 /// A configuration without an upstream is one of a gateway whose edits go nowhere: whoever looks at it is told so.
 #[test]
 fn an_upstream_that_nobody_named_is_said() {

@@ -53,6 +53,9 @@ impl Plan {
                 }
             });
         });
+        if let (Ok(rules), Ok(Some(origin))) = (&rules, &origin) {
+            faults.extend(repeated(&loaded, rules, origin));
+        }
         let uses_tls = matches!(&origin, Ok(Some(origin)) if origin.tls().is_some());
         let file = roots_file(config);
         // A file that is named is looked at, needed or not: it would be the first surprise of the next change.
@@ -84,6 +87,19 @@ pub fn files(loaded: &Loaded) -> Vec<PathBuf> {
 /// The file of `upstream.roots`.
 pub fn roots_file(config: &Config) -> Option<PathBuf> {
     config.upstream.roots.as_ref().map(|file| config.folder.join(file))
+}
+
+/// That the upstream's path ends with what the path of each request begins with: it would be there twice, and Graph would
+/// know none of them.
+fn repeated(loaded: &Loaded, rules: &Ruleset, origin: &Origin) -> Option<Fault> {
+    let (_, last) = origin.prefix().rsplit_once('/')?;
+    let (rest, _) = origin.base().rsplit_once('/')?;
+    let version = rules.versions().find(|version| version.eq_ignore_ascii_case(last))?;
+    let message = format!(
+        "the path of each request has its version already, and would go to '{}/{version}/…'",
+        origin.base()
+    );
+    Some(loaded.fault("upstream.url", message).help(format!("write \"{rest}\"")))
 }
 
 fn origin(config: &Config) -> Result<Option<Origin>, OriginError> {

@@ -113,6 +113,11 @@ impl Ruleset {
         &self.guards
     }
 
+    /// The versions with which the paths of requests begin.
+    pub fn versions(&self) -> impl Iterator<Item = &'static str> {
+        self.all_routes().flat_map(|route| route.versions()).map(|version| version.segment())
+    }
+
     /// The authority that callers must name, where `listen.public_url` is set.
     pub fn public_authority(&self) -> Option<&str> {
         self.public.as_ref().map(Authority::as_str)

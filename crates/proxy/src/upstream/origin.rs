@@ -70,6 +70,11 @@ impl Origin {
         &self.base
     }
 
+    /// Its path, without a slash at its end.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The field `Host` upstream.
     pub fn host_field(&self) -> &HeaderValue {
         &self.host_field
