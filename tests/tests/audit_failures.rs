@@ -46,8 +46,8 @@ fn a_start_that_fails_leaves_nothing_behind() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = taken.local_addr().expect("an address").to_string();
     let rows: [(&[&str], &str); 5] = [
-        (&["--listen", &taken, "--admin", "127.0.0.1:0"], "listen.address"),
-        (&["--listen", "127.0.0.1:0", "--admin", &taken], "admin.address"),
+        (&["--listen", &taken, "--admin", "127.0.0.1:0"], "--listen: cannot listen"),
+        (&["--listen", "127.0.0.1:0", "--admin", &taken], "--admin: cannot listen"),
         (&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", "nowhere"], "upstream"),
         (&["--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0"], "listen.insecure"),
         (&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "=="], "--log"),
@@ -392,7 +392,11 @@ fn a_directory_made_read_only_refuses_edits_once_a_new_file_is_needed() {
     let output = refused_start(bound_by_permissions(&gateway_on(&directory, &Upstream::start())));
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("Permission denied") && said.contains("audit"), "{said}");
+    for words in
+        ["PATCHGATE_AUDIT__DIRECTORY", "Permission denied", "help: make it a directory of this user's own"]
+    {
+        assert!(said.contains(words), "{said} does not say '{words}'");
+    }
     allow(&directory, 0o700);
 }
 

@@ -495,6 +495,40 @@ fn flags_of_run_are_named_where_they_are_wrong() {
     assert_snapshot!("run-errors", folder.redacted(&text).replace(&address, "{taken}"));
 }
 
+/// What the machine does not allow is told at the place where it was written, whichever that is.
+#[test]
+fn what_the_machine_does_not_allow_is_told_with_its_source() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    folder.write("file", "");
+    let of_file = |name: &str, text: &str| folder.write(name, text);
+    let listen = of_file("listen.toml", &format!("[listen]\naddress = \"{address}\"\n"));
+    let admin = of_file("admin.toml", &format!("[admin]\naddress = \"{address}\"\n"));
+    let audit = of_file("audit.toml", "[audit]\ndirectory = \"file/audit\"\n");
+    let (file, below) = (folder.path("file"), folder.path("file/audit"));
+    let free = "127.0.0.1:0";
+    let mut text = String::new();
+    for (args, variable) in [
+        (&["--config", &listen, "--admin", free][..], None),
+        (&["--admin", free], Some(("PATCHGATE_LISTEN__ADDRESS", &address))),
+        (&["--config", &admin, "--listen", free], None),
+        (&["--listen", free], Some(("PATCHGATE_ADMIN__ADDRESS", &address))),
+        (&["--config", &audit, "--listen", free, "--admin", free], None),
+        (&["--listen", free, "--admin", free], Some(("PATCHGATE_AUDIT__DIRECTORY", &below))),
+        (&["--listen", free, "--admin", free], Some(("XDG_STATE_HOME", &file))),
+    ] {
+        let mut command = gateway::command(&["run", "--log", "off"]);
+        command.args(args).envs(variable);
+        let told = Told::of(&gateway::refused_start(command)).failure();
+        let variable = variable.map_or_else(String::new, |(name, value)| format!("{name}={value} "));
+        writeln!(text, "$ {variable}patchgate {}\n{}", args.join(" "), told.trim_end()).expect("text");
+    }
+    let caret = "^".repeat(address.len());
+    let text = folder.redacted(&text).replace(&address, "{taken}").replace(&caret, "^");
+    assert_snapshot!("machine-errors", text);
+}
+
 /// A process that is killed when dropped.
 struct Running(Child);
 

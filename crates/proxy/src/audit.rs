@@ -1,6 +1,7 @@
 //! The journal, as the gateway sets it up and speaks to it: where it is, what it is told, what is said of it.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 #[cfg(feature = "bench")]
@@ -11,8 +12,8 @@ use etcetera::BaseStrategy;
 #[cfg(feature = "bench")]
 use patchgate_journal::storage::Storage;
 use patchgate_journal::{
-    Asked, Closing, FieldRules, Health, Journal, NotRecorded, OpenError, RecordedIntent, Refused, Retention,
-    Settings, Started, Subject, Who,
+    Asked, Closing, DiskError, FieldRules, Health, Journal, NotRecorded, OpenError, RecordedIntent, Refused,
+    Retention, Settings, Started, Subject, Who,
 };
 use patchgate_model::refusal::RecordFault;
 use patchgate_model::{Credential, Recordable, Refusal, RequestId, Violation};
@@ -45,6 +46,20 @@ pub enum AuditError {
     /// It cannot be opened; the words name the directory.
     #[error("audit.directory: {0}")]
     Open(#[from] OpenError),
+}
+
+impl AuditError {
+    /// What to do about it, where the words do not say it.
+    pub fn help(&self) -> Option<&'static str> {
+        let Self::Open(OpenError::Disk(DiskError::Io { source, .. })) = self else { return None };
+        Some(match source.kind() {
+            ErrorKind::PermissionDenied => {
+                "make it a directory of this user's own, with all that is in it (chown, chmod 700), or name another one"
+            }
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "name a path of which no part is a file",
+            _ => "look at the directory and its disk, or name another one",
+        })
+    }
 }
 
 /// The directory of the journal: the one that is configured, else one in the user's state directory.

@@ -102,7 +102,7 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error("{key}: cannot listen on {address}: {}; {hint}", crate::reason::of(reason))]
     Bind {
-        /// Flag and key.
+        /// The key, or the flag where there is no key.
         key: &'static str,
         /// The address.
         address: SocketAddr,
@@ -136,7 +136,7 @@ pub fn prepare(plan: Plan) -> Result<Prepared, StartError> {
         Some(origin) if origin.tls().is_some() && tls.is_none() => Some(roots::client_config(None)?),
         _ => tls,
     };
-    let listener = bind(config.listen.address, "--listen (listen.address)")?;
+    let listener = bind(config.listen.address, "listen.address")?;
     let address = listener.local_addr()?;
     let embedded = planned.is_none();
     let origin = Arc::new(match planned {

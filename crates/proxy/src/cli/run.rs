@@ -15,9 +15,9 @@ use super::configured::{ConfigFile, Overrides};
 use super::signals::{Heard, Signals};
 use super::{Failed, Outcome, banner, output, print};
 use crate::admin::{self, Health};
-use crate::audit;
-use crate::config::{Inputs, Timeouts, Upstream};
-use crate::gateway::{self, Gateway};
+use crate::audit::{self, AuditError};
+use crate::config::{Fault, Faults, Inputs, Loaded, Source, Timeouts, Upstream};
+use crate::gateway::{self, Gateway, StartError};
 use crate::reason;
 use crate::reload::{Reloader, Target};
 use crate::service::{self, State};
@@ -72,11 +72,11 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     let file = args.file.file();
     let mut reloader = Reloader::new(file, Inputs::from(args.overrides));
     let plan = reloader.plan(Generation(1)).map_err(|faults| output::show(&faults))?;
-    let config = plan.loaded.config.clone();
+    let loaded = plan.loaded.clone();
+    let config = &loaded.config;
     let log = logs::start(config.log.format, args.log.as_deref())
         .map_err(|error| Failed(format!("--log: {error}")))?;
-    if config.upstream.is_embedded() && (plan.loaded.document.is_some() || config.listen.public_url.is_some())
-    {
+    if config.upstream.is_embedded() && (loaded.document.is_some() || config.listen.public_url.is_some()) {
         // Whoever configures a gateway means one that forwards.
         tracing::warn!(
             "no upstream is configured, so it is {}: edits are acknowledged and go nowhere; set upstream.cloud or upstream.url",
@@ -87,7 +87,8 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
     let telemetry = Providers::start(config.telemetry.collector().as_ref())?;
-    let admin = gateway::bind(config.admin.address, "--admin (admin.address)")?;
+    let bound = gateway::bind(config.admin.address, "admin.address");
+    let admin = bound.map_err(|error| unstarted(&loaded, error))?;
     let admin_address = admin.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before anybody is told that it is ready: a signal that comes then must be heard.
@@ -97,10 +98,11 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     };
     let instruments = telemetry.instruments();
     instruments.watch_log(log.lost());
-    let banner = banner::Banner::of(&plan, &audit::directory(&config)?);
+    let banner = banner::Banner::of(&plan, &audit::directory(config)?);
     // Before the journal, so that a start that fails leaves nothing on the disk.
-    let prepared = gateway::prepare(plan)?;
-    let (journal, directory) = audit::open(&config, &instruments)?;
+    let prepared = gateway::prepare(plan).map_err(|error| unstarted(&loaded, error))?;
+    let opened = audit::open(config, &instruments);
+    let (journal, directory) = opened.map_err(|error| unrecorded(&loaded, error))?;
     let start = || -> Result<_, Failed> {
         let gateway = gateway::start(prepared, &journal, &telemetry.traces(), &instruments)?;
         let target = Target::new(Arc::clone(&gateway.rules), config.clone(), instruments);
@@ -140,6 +142,33 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
             Err(Failed("a second signal: requests that were under way were cut off".to_owned()))
         }
     }
+}
+
+/// That the machine does not listen on an address, at the place where that was written.
+fn unstarted(loaded: &Loaded, error: StartError) -> Failed {
+    match error {
+        StartError::Bind { key, address, reason, hint } => {
+            let message = format!("cannot listen on {address}: {}", reason::of(&reason));
+            refused(loaded, loaded.fault(key, message).help(hint))
+        }
+        error => error.into(),
+    }
+}
+
+/// That the journal cannot be opened, at the place where its directory was written.
+fn unrecorded(loaded: &Loaded, error: AuditError) -> Failed {
+    const KEY: &str = "audit.directory";
+    let AuditError::Open(why) = &error else { return error.into() };
+    let mut fault = loaded.fault(KEY, reason::plain(&why.to_string()));
+    fault = error.help().into_iter().fold(fault, Fault::help);
+    if *loaded.source(KEY) == Source::Default {
+        fault = fault.help("audit.directory is not set: this is the one in the user's state directory");
+    }
+    refused(loaded, fault)
+}
+
+fn refused(loaded: &Loaded, fault: Fault) -> Failed {
+    output::show(&Faults::of(loaded.document.clone(), vec![fault]))
 }
 
 /// Says to people and programs that requests are accepted.
