@@ -43,22 +43,41 @@ pub enum AuditError {
         "audit.directory: this user has no home, so there is no state directory for the audit journal; name a directory"
     )]
     Nowhere,
-    /// It cannot be opened; the words name the directory.
-    #[error("audit.directory: {0}")]
-    Open(#[from] OpenError),
+    /// It cannot be opened.
+    #[error("audit.directory: {}", unopened(directory, why))]
+    Open {
+        /// Its directory.
+        directory: PathBuf,
+        /// Why.
+        why: OpenError,
+    },
 }
 
 impl AuditError {
     /// What to do about it, where the words do not say it.
     pub fn help(&self) -> Option<&'static str> {
-        let Self::Open(OpenError::Disk(DiskError::Io { source, .. })) = self else { return None };
-        Some(match source.kind() {
+        let Self::Open { why, .. } = self else { return None };
+        let (OpenError::Io(error) | OpenError::Disk(DiskError::Io { source: error, .. })) = why else {
+            return None;
+        };
+        Some(match error.kind() {
             ErrorKind::PermissionDenied => {
                 "make it a directory of this user's own, with all that is in it (chown, chmod 700), or name another one"
             }
             ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "name a path of which no part is a file",
             _ => "look at the directory and its disk, or name another one",
         })
+    }
+}
+
+/// Why a journal cannot be opened; the words name its directory.
+pub fn unopened(directory: &Path, why: &OpenError) -> String {
+    match why {
+        OpenError::Io(error) | OpenError::Content(error) => {
+            let error = reason::plain(&error.to_string());
+            format!("the audit journal in '{}' cannot be opened: {error}", directory.display())
+        }
+        OpenError::Disk(error) => reason::plain(&error.to_string()),
     }
 }
 
@@ -88,7 +107,10 @@ pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, Path
         committed: Some(Arc::new(move |took: Duration| commits.record(took.as_secs_f64(), &[]))),
         ..Settings::default()
     };
-    let (journal, started) = begin(&directory, settings)?;
+    let (journal, started) = match begin(&directory, settings) {
+        Ok(opened) => opened,
+        Err(why) => return Err(AuditError::Open { directory, why }),
+    };
     if let Some(mode) = started.shared {
         tracing::warn!(
             directory = %directory.display(),

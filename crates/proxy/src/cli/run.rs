@@ -158,8 +158,8 @@ fn unstarted(loaded: &Loaded, error: StartError) -> Failed {
 /// That the journal cannot be opened, at the place where its directory was written.
 fn unrecorded(loaded: &Loaded, error: AuditError) -> Failed {
     const KEY: &str = "audit.directory";
-    let AuditError::Open(why) = &error else { return error.into() };
-    let mut fault = loaded.fault(KEY, reason::plain(&why.to_string()));
+    let AuditError::Open { directory, why } = &error else { return error.into() };
+    let mut fault = loaded.fault(KEY, audit::unopened(directory, why));
     fault = error.help().into_iter().fold(fault, Fault::help);
     if *loaded.source(KEY) == Source::Default {
         fault = fault.help("audit.directory is not set: this is the one in the user's state directory");
