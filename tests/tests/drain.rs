@@ -55,3 +55,31 @@ fn what_had_arrived_when_the_end_came_is_answered() {
         assert_eq!(upstream.arrived().len(), 5 + 12);
     }
 }
+
+/// What a second signal cuts off is said with its number; where it cuts nothing off, the end was one that was asked for.
+#[test]
+fn a_second_signal_says_what_it_cut_off() {
+    for (requests, code, said) in [
+        (0, 0, None),
+        (1, 2, Some("a second signal: a request that was under way was cut off")),
+        (2, 2, Some("a second signal: 2 requests that were under way were cut off")),
+    ] {
+        let (upstream, go) = Upstream::waiting();
+        let url = format!("http://{}", upstream.address);
+        let variables = [("PATCHGATE_TIMEOUTS__DRAIN", "1h"), ("PATCHGATE_TIMEOUTS__DRAIN_DELAY", "30m")];
+        let gateway = Gateway::start_with(&["--upstream", &url], &variables);
+        // A connection that says nothing is no request.
+        let _idle = gateway.connect();
+        let mut callers: Vec<Connection> = (0..requests).map(|_| gateway.connect()).collect();
+        callers.iter_mut().for_each(|caller| caller.send(&Request::default().bytes()));
+        upstream.wait_for(requests);
+        gateway.terminate();
+        until("draining", || Connection::open(gateway.admin).get("/readyz", &[]).status == 503);
+        gateway.terminate();
+        let (status, output) = gateway.wait();
+        assert_eq!(status.code(), Some(code), "{output}");
+        assert!(said.is_none_or(|said| output.contains(said)), "{output}");
+        assert_eq!(output.contains("cut off"), said.is_some(), "{output}");
+        drop(go);
+    }
+}

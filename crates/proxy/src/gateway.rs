@@ -85,6 +85,7 @@ pub struct Gateway {
     pub rules: Arc<ArcSwap<Ruleset>>,
     drain: watch::Sender<Drain>,
     cut_off: watch::Sender<bool>,
+    load: Arc<Load>,
     /// Those that have not ended, or not told so yet.
     workers: usize,
     drained: mpsc::UnboundedReceiver<()>,
@@ -201,13 +202,18 @@ pub fn start(
         work(number, worker, listener.try_clone()?, (draining.clone(), cut.clone()), ended.clone())?;
     }
     instruments.watch(&load, clients, Arc::clone(&rules));
-    Ok(Gateway { address, upstream: origin, embedded, rules, drain, cut_off, workers: count, drained })
+    Ok(Gateway { address, upstream: origin, embedded, rules, drain, cut_off, load, workers: count, drained })
 }
 
 impl Gateway {
     /// Resolves if a worker ends though nobody told it to.
     pub async fn broken(&mut self) {
         self.ended().await;
+    }
+
+    /// How many requests are being answered.
+    pub fn under_way(&self) -> usize {
+        self.load.in_flight()
     }
 
     /// From now on each answer closes its connection.

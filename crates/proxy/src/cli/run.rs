@@ -130,17 +130,26 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     runtime.shutdown_background();
     telemetry.shutdown();
     match ended? {
-        Ended::Drained => Ok(Outcome::Done),
-        Ended::Late => Err(Failed(format!(
-            "requests were still under way after {:?} (timeouts.drain), and were cut off",
+        // Nobody had to wait for it: it ended as it was told to.
+        Ended::Drained | Ended::Hurried(0) => Ok(Outcome::Done),
+        Ended::Late(0) => Err(Failed(format!(
+            "connections were still open after {:?} (timeouts.drain), and were closed; no request was under way",
             config.timeouts.drain.0
         ))),
+        Ended::Late(requests) => {
+            Err(Failed(format!("{} after {:?} (timeouts.drain)", cut_off(requests), config.timeouts.drain.0)))
+        }
         Ended::Broken => {
             Err(Failed("a worker ended without being told to; what it said stands above".to_owned()))
         }
-        Ended::Hurried => {
-            Err(Failed("a second signal: requests that were under way were cut off".to_owned()))
-        }
+        Ended::Hurried(requests) => Err(Failed(format!("a second signal: {}", cut_off(requests)))),
+    }
+}
+
+fn cut_off(requests: usize) -> String {
+    match requests {
+        1 => "a request that was under way was cut off".to_owned(),
+        _ => format!("{requests} requests that were under way were cut off"),
     }
 }
 
@@ -215,11 +224,11 @@ struct Around {
     reload: Sender<()>,
 }
 
-/// How the process came to its end.
+/// How the process came to its end; with how many requests were under way, where it did not wait for them.
 enum Ended {
     Drained,
-    Late,
-    Hurried,
+    Late(usize),
+    Hurried(usize),
     Broken,
 }
 
@@ -254,8 +263,12 @@ async fn serve(
         tokio::time::sleep(timeouts.drain_delay.0).await;
         gateway.end().await;
     };
-    Ok(tokio::select! {
-        result = timeout(deadline, drained) => result.map_or(Ended::Late, |()| Ended::Drained),
+    let ended: fn(usize) -> Ended = tokio::select! {
+        result = timeout(deadline, drained) => match result {
+            Ok(()) => return Ok(Ended::Drained),
+            Err(_) => Ended::Late,
+        },
         () = signals.end() => Ended::Hurried,
-    })
+    };
+    Ok(ended(gateway.under_way()))
 }
