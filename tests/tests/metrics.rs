@@ -285,6 +285,18 @@ fn connections_that_a_deadline_or_a_limit_closed() {
     assert_eq!(of(&gateway, "patchgate_connections_closed").len(), 1);
 }
 
+/// An alert on the first event sees it come.
+#[test]
+fn what_is_rare_is_counted_from_nothing() {
+    let gateway = before(NOBODY, "");
+    for (name, series) in [
+        ("patchgate_ruleset_reloads", ["{outcome=\"refused\"} 0", "{outcome=\"taken\"} 0"]),
+        ("patchgate_parser_refusals", ["{reason=\"malformed\"} 0", "{reason=\"too_large\"} 0"]),
+    ] {
+        assert_eq!(of(&gateway, name), series.map(|labels| format!("{name}_total{labels}")));
+    }
+}
+
 #[test]
 fn what_the_parser_refuses_is_counted() {
     let gateway = before(NOBODY, "");

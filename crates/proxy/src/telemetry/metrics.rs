@@ -68,6 +68,16 @@ pub enum ParserRefusal {
     TooLarge,
 }
 
+impl ParserRefusal {
+    fn label(self) -> KeyValue {
+        let reason = match self {
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+        };
+        KeyValue::new("reason", reason)
+    }
+}
+
 /// What was bound so far.
 #[derive(Debug, Default)]
 struct Kept {
@@ -107,7 +117,7 @@ impl Instruments {
         let counter = |name, unit, description| {
             meter.u64_counter(name).with_unit(unit).with_description(description).build()
         };
-        Self {
+        let instruments = Self {
             answers: seconds(
                 "http.server.request.duration",
                 "From the head of a request to that of its answer.",
@@ -144,12 +154,20 @@ impl Instruments {
             ),
             reloads: counter("patchgate.ruleset.reloads", "{reload}", "Reloads by what came of them."),
             meter,
+        };
+        // What is rare and to be alerted on is there from the start: no rate is seen of a counter that begins at 1.
+        for taken in [true, false] {
+            instruments.reloads.add(0, &[outcome_label(taken)]);
         }
+        for why in [ParserRefusal::Malformed, ParserRefusal::TooLarge] {
+            instruments.parser_refusals.add(0, &[why.label()]);
+        }
+        instruments
     }
 
     /// The configuration was read again, and taken or refused.
     pub fn reloaded(&self, taken: bool) {
-        self.reloads.add(1, &[KeyValue::new("outcome", if taken { "taken" } else { "refused" })]);
+        self.reloads.add(1, &[outcome_label(taken)]);
     }
 
     /// Durations of the audit journal's commits.
@@ -225,11 +243,7 @@ impl Metrics {
 
     /// The parser refused a request, which no other metric knows of.
     pub fn parser_refused(&self, why: ParserRefusal) {
-        let reason = match why {
-            ParserRefusal::Malformed => "malformed",
-            ParserRefusal::TooLarge => "too_large",
-        };
-        self.instruments.parser_refusals.add(1, &[KeyValue::new("reason", reason)]);
+        self.instruments.parser_refusals.add(1, &[why.label()]);
     }
 
     fn bind_answers(
@@ -316,6 +330,10 @@ fn field(violation: &Violation) -> &str {
 /// A count as metrics take it.
 pub(super) fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn outcome_label(taken: bool) -> KeyValue {
+    KeyValue::new("outcome", if taken { "taken" } else { "refused" })
 }
 
 fn route_label(route: &str) -> KeyValue {
