@@ -401,6 +401,34 @@ fn the_configuration_names_a_collector_and_variables_win() {
     }
 }
 
+/// What is said at the start of where traces go is what comes of the variables and the configuration together.
+#[test]
+fn that_traces_go_nowhere_is_said_where_they_do() {
+    let to = |name| (name, "http://127.0.0.1:1");
+    let unset = Some("set telemetry.otlp.endpoint or OTEL_EXPORTER_OTLP_ENDPOINT");
+    let off = Some("OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER says so");
+    let config = "[telemetry]\notlp = { endpoint = \"http://127.0.0.1:1\" }\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("patchgate.toml");
+    fs::write(&file, config).expect("a file");
+    let configured = ["--config", file.to_str().expect("a path")];
+    let none = ("OTEL_TRACES_EXPORTER", "none");
+    let rows: [(&[&str], Variables<'_>, Option<&str>); 7] = [
+        (&[], &[], unset),
+        (&[], &[to("OTEL_EXPORTER_OTLP_ENDPOINT")], None),
+        (&[], &[to("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")], None),
+        (&[], &[to("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")], unset),
+        (&configured, &[], None),
+        (&configured, &[none], off),
+        (&[], &[to("OTEL_EXPORTER_OTLP_ENDPOINT"), none], off),
+    ];
+    for (args, variables, said) in rows {
+        let (_, output) = Gateway::start_with(args, variables).stop();
+        let found = output.lines().find_map(|line| line.strip_prefix("traces go nowhere: "));
+        assert_eq!(found, said, "{args:?} {variables:?}: {output}");
+    }
+}
+
 #[test]
 fn a_variable_that_says_nothing_known_is_named() {
     let mut text = String::new();
@@ -424,6 +452,11 @@ fn a_variable_that_says_nothing_known_is_named() {
         assert_eq!(output.status.code(), Some(2), "{variables:?}: {said}");
         assert!(output.stdout.is_empty());
         assert!(said.contains(variables.last().expect("one").1), "{said}");
+        let mut check = gateway::command(&["config", "check"]);
+        check.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1").envs(variables.iter().copied());
+        let checked = check.output().expect("it runs");
+        assert_eq!(checked.status.code(), Some(2), "{variables:?}");
+        assert_eq!(String::from_utf8_lossy(&checked.stderr), said, "`config check` says the same");
         text.push_str(&said);
     }
     assert_snapshot!("wrong-variables", text);

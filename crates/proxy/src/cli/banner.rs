@@ -18,11 +18,11 @@ pub(super) struct Banner {
 }
 
 impl Banner {
-    /// From what was planned.
-    pub(super) fn of(plan: &Plan, journal: &Path) -> Self {
+    /// From what was planned, the journal's directory, and what keeps traces from going anywhere.
+    pub(super) fn of(plan: &Plan, journal: &Path, untraced: Option<&str>) -> Self {
         let mut guards = guards(&plan.rules);
         guards.push(format!("puts every edit on record in {STRONG}{}{STRONG:#}", journal.display()));
-        Self { guards, notes: notes(&plan.loaded), example: example(&plan.rules) }
+        Self { guards, notes: notes(&plan.loaded, untraced), example: example(&plan.rules) }
     }
 
     /// Says it.
@@ -59,15 +59,12 @@ fn guards(rules: &Ruleset) -> Vec<String> {
 }
 
 /// The defaults that somebody may want to be different, and does not see.
-fn notes(loaded: &Loaded) -> Vec<String> {
+fn notes(loaded: &Loaded, untraced: Option<&str>) -> Vec<String> {
     let is_default = |key: &str| *loaded.source(key) == Source::Default;
     let config = &loaded.config;
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> =
+        untraced.map(|why| format!("traces go nowhere: {why}")).into_iter().collect();
     let unsaid = |keys: &[&str]| keys.iter().all(|key| is_default(key));
-    if config.telemetry.endpoint.is_none() {
-        notes
-            .push("traces go nowhere: set telemetry.otlp.endpoint or OTEL_EXPORTER_OTLP_ENDPOINT".to_owned());
-    }
     if unsaid(&["upstream.cloud", "upstream.url"]) {
         notes.push(
             "edits stay in this process: upstream.cloud = \"global\" (--upstream global) is the real Graph"

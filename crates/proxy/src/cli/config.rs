@@ -8,8 +8,10 @@ use super::configured::{ConfigFile, Overrides};
 use super::output::{self, GOOD};
 use super::{Failed, Outcome, print};
 use crate::config::fault::line_and_column;
-use crate::config::{Draft, Fault, Faults, Inputs, Place, Upstream, layers, show};
+use crate::config::{Draft, Fault, Faults, Inputs, Place, Upstream, layers, settings, show};
 use crate::plan::Plan;
+use crate::telemetry::otlp::TelemetryError;
+use crate::telemetry::providers::Providers;
 use crate::upstream::Origin;
 
 #[derive(Debug, clap::Args)]
@@ -74,7 +76,16 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
 }
 
 fn check(which: Which) -> Result<Outcome, Failed> {
-    let result = load(&which.file, which.overrides).and_then(|draft| Plan::of(draft, Generation(1)));
+    let result = load(&which.file, which.overrides).and_then(|draft| {
+        let telemetry = telemetry(&draft);
+        match (Plan::of(draft, Generation(1)), telemetry) {
+            (Ok(plan), None) => Ok(plan),
+            (Ok(plan), Some(fault)) => Err(Faults::of(plan.loaded.document, vec![fault])),
+            (Err(faults), fault) => {
+                Err(Faults::of(faults.document, faults.list.into_iter().chain(fault).collect()))
+            }
+        }
+    });
     match (result, which.format) {
         (Ok(plan), Format::Human) => {
             let name = plan.loaded.document.as_ref().map(|document| document.path.display().to_string());
@@ -95,6 +106,25 @@ fn check(which: Which) -> Result<Outcome, Failed> {
             print(&format!("{}\n", as_json(&faults)))?;
             Err(Failed(String::new()))
         }
+    }
+}
+
+/// What is wrong with the variables of telemetry, on which a start would fail.
+fn telemetry(draft: &Draft) -> Option<Fault> {
+    let loaded = &draft.loaded;
+    match Providers::check(loaded.config.telemetry.collector().as_ref()) {
+        Err(TelemetryError::Wrong { name, value, expected }) => {
+            let message = format!("'{value}' is not accepted; expected {expected}");
+            // It is a variable, or a key that stands somewhere.
+            let is_key = settings::find(name).is_some();
+            Some(if is_key {
+                loaded.fault(name, message)
+            } else {
+                Fault::new("", Place::Variable(name.to_owned()), message)
+            })
+        }
+        // What else there is comes of the machine.
+        _ => None,
     }
 }
 

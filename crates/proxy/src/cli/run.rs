@@ -86,7 +86,8 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     // One provider for everything in the process that speaks TLS, exporters included. It is installed once.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
-    let telemetry = Providers::start(config.telemetry.collector().as_ref())?;
+    let collector = config.telemetry.collector();
+    let telemetry = Providers::start(collector.as_ref())?;
     let bound = gateway::bind(config.admin.address, "admin.address");
     let admin = bound.map_err(|error| unstarted(&loaded, error))?;
     let admin_address = admin.local_addr()?;
@@ -98,7 +99,8 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     };
     let instruments = telemetry.instruments();
     instruments.watch_log(log.lost());
-    let banner = banner::Banner::of(&plan, &audit::directory(config)?);
+    let untraced = telemetry.untraced(collector.as_ref());
+    let banner = banner::Banner::of(&plan, &audit::directory(config)?, untraced);
     // Before the journal, so that a start that fails leaves nothing on the disk.
     let prepared = gateway::prepare(plan).map_err(|error| unstarted(&loaded, error))?;
     let opened = audit::open(config, &instruments);

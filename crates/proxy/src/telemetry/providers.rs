@@ -56,6 +56,25 @@ impl Providers {
         Ok(Self { tracer, meter: meter.build(), scrape, _grpc: grpc })
     }
 
+    /// Refuses, as [`start`](Self::start) does, what the variables say and nobody understands; nothing is started.
+    pub fn check(configured: Option<&Otlp>) -> Result<(), TelemetryError> {
+        for signal in [Signal::Traces, Signal::Metrics] {
+            Route::of(signal, configured)?;
+        }
+        Ok(())
+    }
+
+    /// What keeps traces from going anywhere, if they go nowhere.
+    pub fn untraced(&self, configured: Option<&Otlp>) -> Option<&'static str> {
+        if self.tracer.is_some() {
+            None
+        } else if configured.is_none() && variables::endpoint(Signal::Traces).is_none() {
+            Some("set telemetry.otlp.endpoint or OTEL_EXPORTER_OTLP_ENDPOINT")
+        } else {
+            Some("OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER says so")
+        }
+    }
+
     /// Makes the spans of requests.
     pub fn traces(&self) -> Traces {
         Traces::new(self.tracer.as_ref())
