@@ -307,12 +307,15 @@ fn what_this_user_may_not_do_is_said() {
     let folder = folder();
     let schema = format!("[[guard]]\nschema = \"{unread}\"\n");
     fs::write(folder.path().join("schema.toml"), schema).expect("a file");
+    let key = format!("[audit]\nhash_key = \"{unread}\"\n");
+    fs::write(folder.path().join("key.toml"), key).expect("a file");
     let roots = format!("[upstream]\ncloud = \"global\"\nroots = \"{unread}\"\n");
     fs::write(folder.path().join("roots.toml"), roots).expect("a file");
     for args in [
         &["config", "check", "--config", unread][..],
         &["config", "check", "--config", "schema.toml"],
         &["config", "check", "--config", "roots.toml"],
+        &["config", "check", "--config", "key.toml"],
         &["check", unread],
         &["schema", "show", unread],
         &["schema", "derive", unread],
@@ -325,6 +328,7 @@ fn what_this_user_may_not_do_is_said() {
         let path = if args.contains(&unwritten) { unwritten } else { unread };
         assert!(err.contains("this user may not do that") && err.contains(path), "{args:?}: {err}");
         assert!(err.contains("error: ") && !err.contains("os error"), "{args:?}: {err}");
+        assert!(!err.contains("a relative path"), "that is not what is wrong: {args:?}: {err}");
     }
 }
 

@@ -71,7 +71,9 @@ fn a_second_signal_says_what_it_cut_off() {
         // A connection that says nothing is no request.
         let _idle = gateway.connect();
         let mut callers: Vec<Connection> = (0..requests).map(|_| gateway.connect()).collect();
-        callers.iter_mut().for_each(|caller| caller.send(&Request::default().bytes()));
+        for caller in &mut callers {
+            caller.send(&Request::default().bytes());
+        }
         upstream.wait_for(requests);
         gateway.terminate();
         until("draining", || Connection::open(gateway.admin).get("/readyz", &[]).status == 503);

@@ -61,15 +61,14 @@ fn told(event: &Value) -> String {
 fn a_refusal_says_its_cause() {
     let gateway = Gateway::start(&[]);
     let override_by = [("X-HTTP-Method-Override", "DELETE")];
-    let rows: [(&str, &[(&str, &str)], &str); 6] = [
-        ("/v1.0/security/incidents/2972395?hush=1", &[], EDIT),
+    for (target, fields, body) in [
+        ("/v1.0/security/incidents/2972395?hush=1", &[][..], EDIT),
         ("/v1.0/security/incidents/2972395/", &[], EDIT),
         (INCIDENT, &override_by, EDIT),
         (INCIDENT, &[], "{}"),
         (INCIDENT, &[], r#"{"status":"hush","hush":1}"#),
         ("/v1.0/hush", &[], EDIT),
-    ];
-    for (target, fields, body) in rows {
+    ] {
         gateway.connect().patch(target, fields, body);
     }
     let (_, output) = gateway.stop();

@@ -20,7 +20,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use output::{BAD, Colour, print, say};
 
@@ -124,11 +124,30 @@ fn parse(arguments: &[OsString], colour: Colour) -> Result<Cli, clap::Error> {
     if let Some(name) = matches.subcommand_name()
         && let Some(flag) = run::FLAGS.iter().find(|flag| matches.contains_id(flag))
     {
-        let message =
-            format!("'--{flag}' stands in front of '{name}', where it means nothing; write it behind");
+        let (words, takes) = innermost(&command, &matches, flag);
+        let message = if takes {
+            format!(
+                "'--{flag}' stands in front of '{name}', where it means nothing; write it behind '{words}'"
+            )
+        } else {
+            format!("'--{flag}' is a flag of 'run', and '{words}' does not take it; leave it out")
+        };
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
     Cli::from_arg_matches(&matches)
+}
+
+/// The words of the command that is meant, those of commands within commands included, and whether it takes a flag.
+fn innermost(command: &clap::Command, matches: &ArgMatches, flag: &str) -> (String, bool) {
+    let (mut command, mut matches, mut words) = (command, matches, Vec::new());
+    while let Some((name, inside)) = matches.subcommand()
+        && let Some(known) = command.find_subcommand(name)
+    {
+        (command, matches) = (known, inside);
+        words.push(name);
+    }
+    let takes = command.get_arguments().any(|argument| argument.get_long() == Some(flag));
+    (words.join(" "), takes)
 }
 
 /// Runs the command that the arguments name; the first of them is the program.

@@ -1,5 +1,6 @@
 //! From a configuration to a ruleset, all or nothing.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,6 +103,9 @@ impl BuildError {
         match self {
             Self::NoGuard => {
                 one("add one, or leave all of them out to guard what patchgate guards by default")
+            }
+            Self::Unreadable { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                one("let the user that runs the gateway read it, and enter the folders on its path")
             }
             Self::Unreadable { .. } => one("a relative path belongs to the folder of the configuration"),
             Self::Conflict(Conflict::Twice { .. }) => one("leave one of them out"),

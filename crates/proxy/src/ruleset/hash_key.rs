@@ -1,7 +1,7 @@
 //! The key of hashed audit fields: read from its file, which must be its owner's alone. It is shown nowhere.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use patchgate_journal::{HashKey, ShortKey};
@@ -56,7 +56,12 @@ impl HashKeyError {
     /// What to do about it.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } => "a relative path belongs to the folder of the configuration",
+            Self::Unreadable { source, .. } => match source.kind() {
+                ErrorKind::PermissionDenied => {
+                    "the key belongs to the user that runs the gateway, who must be able to read it: chown it to that user"
+                }
+                _ => "a relative path belongs to the folder of the configuration",
+            },
             Self::NoFile { .. } => "name a file that holds the key and nothing else",
             Self::Exposed { .. } => "whoever reads the key can find hashed values by guessing; chmod 600 it",
             Self::Short { .. } | Self::Long { .. } => {

@@ -35,8 +35,17 @@ pub(super) fn read(path: &Path, most: usize) -> io::Result<Content> {
 }
 
 pub(super) fn write(file: &Path, text: &str) -> Result<(), Failed> {
-    fs::write(file, text)
-        .map_err(|error| Failed(format!("cannot write '{}': {}", shown(file), reason::of(&error))))
+    fs::write(file, text).map_err(|error| {
+        let missing = file.parent().filter(|folder| {
+            // That of a bare name is empty, and it is where the process is.
+            error.kind() == io::ErrorKind::NotFound && !folder.as_os_str().is_empty() && !folder.exists()
+        });
+        let why = match missing {
+            Some(folder) => format!("there is no folder '{}'; make it first", shown(folder)),
+            None => reason::of(&error),
+        };
+        Failed(format!("cannot write '{}': {why}", shown(file)))
+    })
 }
 
 /// Whether two paths lead to the same file.
