@@ -116,14 +116,20 @@ fn the_pods_run_what_there_is() {
 }
 
 #[test]
-fn the_tools_reach_the_gateway_and_nothing_else() {
+fn the_tools_reach_what_leads_to_the_gateway_and_nothing_else() {
     let policy = one("kubernetes/tools-network-policy.yaml", "NetworkPolicy");
     let egress = policy["spec"]["egress"].as_array().expect("rules");
     assert!(egress.iter().all(|rule| rule["to"].is_array()), "a rule without `to` is one to everywhere");
     let addresses = egress.iter().flat_map(|rule| rule["to"].as_array().expect("peers"));
     assert!(addresses.clone().all(|peer| peer["ipBlock"].is_null()), "{egress:?}");
-    let to_gateway = egress.iter().find(|rule| rule["ports"][0]["port"] == 4080);
-    assert!(to_gateway.is_some(), "{egress:?}");
+    // Names, what ends TLS in front of the gateway, the way to the sign-in: pods that are named, at ports that are.
+    let named = |peer: &Value| {
+        let labels = |of: &str| peer[of]["matchLabels"].as_object().is_some_and(|labels| !labels.is_empty());
+        labels("namespaceSelector") && labels("podSelector")
+    };
+    assert!(addresses.clone().all(named), "{egress:?}");
+    let ports: Vec<u64> = egress.iter().filter_map(|rule| rule["ports"][0]["port"].as_u64()).collect();
+    assert_eq!(ports, [53, 443, 3128], "{egress:?}");
 }
 
 #[test]

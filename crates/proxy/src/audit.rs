@@ -130,14 +130,14 @@ pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, Path
             segment = cut.segment,
             bytes = cut.bytes,
             file = cut.file,
-            "a record was not written to its end; what there is of it was put aside"
+            "the audit journal ends with what is no whole record; it was put aside in that file"
         );
     }
     for damaged in &started.damaged {
         tracing::error!(
             segment = damaged.segment,
             line = damaged.line,
-            "the audit journal was changed or damaged; `patchgate audit verify` says more"
+            "the audit journal was changed or damaged; `patchgate audit verify` says more, or the file in which that line was put aside"
         );
     }
     instruments.watch_audit(&journal);
