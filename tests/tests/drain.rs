@@ -1,6 +1,7 @@
 //! The end, for those who are just asking.
 
 use std::net::TcpStream;
+use std::time::Duration;
 
 use patchgate_tests::client::Connection;
 use patchgate_tests::gateway::Gateway;
@@ -84,4 +85,29 @@ fn a_second_signal_says_what_it_cut_off() {
         assert_eq!(output.contains("cut off"), said.is_some(), "{output}");
         drop(go);
     }
+}
+
+/// A burst of callers finds a place in the queue, though nobody accepts at the moment: none has to ask again, which takes a
+/// second. Whoever waits there when the end comes is answered.
+#[test]
+fn a_burst_of_callers_waits_to_be_accepted() {
+    const BURST: usize = 200;
+    let upstream = Upstream::start();
+    let gateway = Gateway::before(upstream.address);
+    gateway.signal("STOP");
+    let connect = |_| TcpStream::connect_timeout(&gateway.listen, Duration::from_secs(5));
+    let callers: Result<Vec<TcpStream>, _> = (0..BURST).map(connect).collect();
+    let mut connections: Vec<Connection> =
+        callers.expect("a place in the queue").into_iter().map(Connection::over).collect();
+    for connection in &mut connections {
+        connection.send(&Request::default().bytes());
+    }
+    gateway.terminate();
+    gateway.signal("CONT");
+    for connection in &mut connections {
+        assert_eq!(connection.receive().expect("an answer").status, 200);
+    }
+    let (status, output) = gateway.wait();
+    assert!(status.success(), "{output}");
+    assert_eq!(upstream.arrived().len(), BURST);
 }

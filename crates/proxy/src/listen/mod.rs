@@ -14,6 +14,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -26,16 +27,25 @@ use parking::Kept;
 pub const HEADER_LINES: usize = connection::PARSER_HEADERS;
 /// How long accepting rests after an error that will not pass at once, such as descriptors used up.
 const REST: Duration = Duration::from_millis(50);
-/// More than a queue of the system has: at the end those are accepted who wait in it, and not for ever those who come behind.
-const LONGEST_QUEUE: usize = 4096;
+/// How many connections may wait to be accepted, if the system lets so many: with the 128 of the standard library a burst of
+/// callers fills the queue within a turn of the workers, and who is one too many is let in when it asks again, a second later.
+const BACKLOG: i32 = 4096;
+/// More than wait in the queue: at the end those are accepted who do, and not for ever those who come behind.
+const LONGEST_QUEUE: usize = 8192;
 /// How long the log is silent about further such errors.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// Binds an address for accepting by several threads.
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // As the standard library does: connections of before that still end keep nobody from the address. Elsewhere it would let
+    // two processes listen on it.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// Accepts until the end; each connection is a task of the worker.
