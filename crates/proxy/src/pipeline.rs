@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::HOST;
-use http::{Request, Response};
+use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use patchgate_model::envelope::Stamp;
@@ -74,7 +74,11 @@ pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> 
                 client_request_id: client_request_id.as_ref(),
                 generation: told.generation,
             };
-            (respond::refusal(&refusal, stamp), Some(refusal))
+            let mut response = respond::refusal(&refusal, stamp);
+            if leaves_body(line, &head.headers, &told, &refusal) {
+                respond::close(&mut response);
+            }
+            (response, Some(refusal))
         }
     };
     let answered = Answered {
@@ -135,6 +139,18 @@ async fn way<'r>(
             worker.upstream.forward(intent, outbound, told.request_id, trace).await.recorded().await
         }
     }
+}
+
+/// Whether the rest of the body is not waited for. The connection ends behind such an answer, and the caller has to know.
+fn leaves_body(line: &Line, headers: &HeaderMap, told: &Told<'_>, refusal: &Refusal) -> bool {
+    // What was decided on was read to its end.
+    let decided = told.edit.is_some() || matches!(refusal, Refusal::Violations(_));
+    let seen = line.seen();
+    // Of chunks that nobody reads, although all of them have come, the parser passes over one that it had read ahead, but not
+    // over several, and not over one that had to be asked for.
+    let chunks =
+        || headers.contains_key(TRANSFER_ENCODING) && (seen.several_chunks() || headers.contains_key(EXPECT));
+    !decided && (seen.lacks_body() || chunks())
 }
 
 /// A new id, of the time at which the request was received.

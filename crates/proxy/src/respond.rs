@@ -41,6 +41,11 @@ pub fn refusal(refusal: &Refusal, stamp: Stamp<'_>) -> Response<Body> {
     response
 }
 
+/// The last answer of its connection.
+pub fn close(response: &mut Response<Body>) {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
 /// Fields that one kind of refusal needs.
 fn particular(refusal: &Refusal, headers: &mut HeaderMap) {
     match refusal {

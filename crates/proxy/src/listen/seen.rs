@@ -18,6 +18,7 @@ pub struct Seen {
     fault: OnceLock<FramingFault>,
     begun: AtomicBool,
     unfinished: AtomicBool,
+    several_chunks: AtomicBool,
 }
 
 impl Seen {
@@ -28,6 +29,7 @@ impl Seen {
         }
         self.begun.store(!wire.is_between(), Ordering::Relaxed);
         self.unfinished.store(matches!(wire.phase(), Phase::Body | Phase::Lost), Ordering::Relaxed);
+        self.several_chunks.store(wire.several_chunks(), Ordering::Relaxed);
         self.heads.store(wire.heads(), Ordering::Release);
     }
 
@@ -53,6 +55,16 @@ impl Seen {
     /// Whether the parser has taken all that came, to the last byte: it holds nothing of a next request.
     pub fn is_quiet(&self) -> bool {
         !self.begun.load(Ordering::Relaxed) && self.taken.load(Ordering::Relaxed) == self.heads()
+    }
+
+    /// Whether the body of the request whose verdict was taken last has not come to its end, as far as was looked.
+    pub fn lacks_body(&self) -> bool {
+        self.is_unfinished() && self.taken.load(Ordering::Relaxed) == self.heads()
+    }
+
+    /// Whether a body has come in more than one chunk.
+    pub fn several_chunks(&self) -> bool {
+        self.several_chunks.load(Ordering::Relaxed)
     }
 
     /// Whether more of a request may come than its head, or nobody knows what comes.

@@ -38,6 +38,9 @@ pub enum Phase {
 pub struct Wire {
     state: State,
     heads: u64,
+    /// Of the last body, as far as it has come.
+    chunks: u64,
+    several_chunks: bool,
     fault: Option<FramingFault>,
 }
 
@@ -85,7 +88,15 @@ impl Wire {
                         None => (State::Sized(left - bytes.len() as u64), &[][..]),
                     }
                 }
-                State::Chunked(chunked) => chunked.next(bytes),
+                State::Chunked(chunked) => {
+                    let sized = matches!(chunked, Chunked::Size(_));
+                    let next = chunked.next(bytes);
+                    if sized && matches!(next, (State::Chunked(Chunked::Data(_)), _)) {
+                        self.chunks += 1;
+                        self.several_chunks |= self.chunks > 1;
+                    }
+                    next
+                }
                 State::Lost => (State::Lost, &[][..]),
             };
             self.state = state;
@@ -101,6 +112,11 @@ impl Wire {
     /// How many heads have been seen whole.
     pub fn heads(&self) -> u64 {
         self.heads
+    }
+
+    /// Whether a body has come in more than one chunk.
+    pub fn several_chunks(&self) -> bool {
+        self.several_chunks
     }
 
     /// Where the connection is.
@@ -133,6 +149,7 @@ impl Wire {
     /// Counts a whole head, and says what follows it.
     fn judge(&mut self, framing: Result<State, FramingFault>) -> State {
         self.heads += 1;
+        self.chunks = 0;
         framing.unwrap_or_else(|fault| {
             self.fault = Some(fault);
             State::Lost
