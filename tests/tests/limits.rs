@@ -42,8 +42,13 @@ fn waiting() -> (Upstream, mpsc::Sender<()>) {
 #[test]
 fn a_connection_that_says_nothing_is_closed() {
     let upstream = Upstream::start();
-    let gateway = configured("[timeouts]\nfirst_byte = \"50ms\"\n", &upstream);
-    assert!(gateway.connect().is_closed());
+    let gateway = configured("[timeouts]\nfirst_byte = \"50ms\"\nidle = \"1h\"\n", &upstream);
+    // Empty lines before a request say nothing.
+    for nothing in ["", "\r\n", "\n", "\r\n\r\n\r\n"] {
+        let mut connection = gateway.connect();
+        connection.send(nothing.as_bytes());
+        assert!(connection.is_closed(), "{nothing:?}");
+    }
     assert_eq!(gateway.patch(INCIDENT, EDIT).status, 200);
 }
 

@@ -139,6 +139,24 @@ fn what_comes_on_a_parked_connection_is_judged_as_ever() {
     assert_eq!(telling.metric("patchgate_parser_refusals_total{reason=\"malformed\"}"), 2);
 }
 
+/// Some callers send an empty line behind each body. It is no request, and keeps no parser.
+#[test]
+fn empty_lines_behind_an_answer_keep_no_connection_from_being_parked() {
+    let upstream = Upstream::start();
+    let telling = Telling::before(&upstream, "[timeouts]\nidle = \"1h\"\n");
+    for line in ["\r\n", "\n", "\r\n\r\n"] {
+        let before = telling.parked();
+        let mut connection = telling.gateway.connect();
+        connection.send(format!("{}{line}", edit("")).as_bytes());
+        assert_eq!(connection.receive().expect("an answer").status, 200);
+        until("it is parked", || telling.parked() == before + 1);
+        // What comes then brings a parser, which is not kept, either.
+        connection.send(line.as_bytes());
+        until("it is parked again", || telling.parked() == before + 2);
+        assert_eq!(connection.patch(INCIDENT, &[], EDIT).status, 200, "{line:?}");
+    }
+}
+
 /// The end of what a caller sends, or of the caller.
 #[test]
 fn whoever_leaves_a_parked_connection_frees_its_place() {

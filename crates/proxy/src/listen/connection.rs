@@ -93,8 +93,8 @@ where
             return result;
         }
         let parts = parser.into_parts();
-        // What the watcher has not seen is nobody's request.
-        if !parts.read_buf.is_empty() {
+        // Empty lines between requests are nobody's request, and neither is what the watcher has not seen.
+        if !parts.read_buf.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
             tracing::debug!("the parser holds bytes that were not seen to come");
             return Ok(());
         }

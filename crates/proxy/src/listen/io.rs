@@ -2,10 +2,12 @@
 //!
 //! | waiting for | deadline |
 //! |---|---|
-//! | the first byte of a new connection | `timeouts.first_byte` |
+//! | the first byte of a request on a new connection | `timeouts.first_byte` |
 //! | the rest of a head | `timeouts.header`, from its first byte |
 //! | the next request | `timeouts.idle` |
 //! | a caller who takes no bytes | `timeouts.idle` |
+//!
+//! Empty lines before a request are no part of it: they move no deadline, and keep no parser.
 //!
 //! A body has its own deadline where it is read. While a request is answered there is none here.
 //!

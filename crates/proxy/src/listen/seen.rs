@@ -52,7 +52,7 @@ impl Seen {
         self.heads.load(Ordering::Acquire)
     }
 
-    /// Whether the parser has taken all that came, to the last byte: it holds nothing of a next request.
+    /// Whether the parser has taken all that came, to the last byte but for empty lines: it holds nothing of a next request.
     pub fn is_quiet(&self) -> bool {
         !self.begun.load(Ordering::Relaxed) && self.taken.load(Ordering::Relaxed) == self.heads()
     }

@@ -21,7 +21,7 @@ const LONGEST_CHUNK_LINE: usize = 1024;
 /// Where in the stream of requests a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Not a byte came yet.
+    /// Not a byte of a request came yet.
     New,
     /// Between requests.
     Between,
@@ -49,8 +49,6 @@ enum State {
     #[default]
     New,
     Between,
-    /// Between requests, behind an empty line.
-    Blank,
     Head(Vec<u8>),
     Sized(u64),
     Chunked(Chunked),
@@ -72,9 +70,10 @@ impl Wire {
     pub fn see(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let (state, rest) = match std::mem::replace(&mut self.state, State::Lost) {
-                State::New | State::Between | State::Blank => match bytes {
-                    // Empty lines before a request line are to be ignored (RFC 9112, 2.2).
-                    [b'\r' | b'\n', rest @ ..] => (State::Blank, rest),
+                state @ (State::New | State::Between) => match bytes {
+                    // Empty lines before a request line are to be ignored (RFC 9112, 2.2): nothing has come, and no deadline
+                    // begins anew.
+                    [b'\r' | b'\n', rest @ ..] => (state, rest),
                     // Nearly every head comes in one piece, and then nothing is copied.
                     _ => match whole_head(bytes) {
                         Some((framing, rest)) => (self.judge(framing), rest),
@@ -123,14 +122,14 @@ impl Wire {
     pub fn phase(&self) -> Phase {
         match self.state {
             State::New => Phase::New,
-            State::Between | State::Blank => Phase::Between,
+            State::Between => Phase::Between,
             State::Head(_) => Phase::Head,
             State::Sized(_) | State::Chunked(_) => Phase::Body,
             State::Lost => Phase::Lost,
         }
     }
 
-    /// Whether not a byte of a next request has come, not even an empty line before it.
+    /// Whether not a byte of a next request has come.
     pub fn is_between(&self) -> bool {
         matches!(self.state, State::New | State::Between)
     }
