@@ -114,6 +114,8 @@ impl Reloader {
             let named = plan::files(&draft.loaded);
             let known = named.iter().all(|file| self.files.contains(file));
             self.files = named;
+            // What is named no more would count as a change at the next look.
+            self.tried.retain(|file, _| self.files.contains(file));
             if known || tries == TRIES || self.is_read_once() {
                 return Plan::of(draft, generation);
             }
@@ -237,4 +239,36 @@ fn seen(file: &PathBuf) -> Seen {
         Ok::<_, std::io::Error>(Seen::Content(Sha256::digest(&bytes).into()))
     };
     read().unwrap_or_else(|error| Seen::Unreadable(error.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// However the names change: what was tried is what the next look finds, else the same would be taken twice.
+    #[test]
+    fn what_was_tried_is_what_is_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("patchgate.toml");
+        let schema = include_bytes!("../../../schemas/security-incident-update.json");
+        for name in ["a.json", "b.json"] {
+            fs::write(folder.path().join(name), schema).unwrap();
+        }
+        let mut reloader = Reloader::new(Some(file.clone()), Inputs::default());
+        for (generation, names) in
+            [&["a"][..], &["a", "b"], &["b"], &["security-incident-update"]].into_iter().enumerate()
+        {
+            // One schema twice is refused, but the files are read.
+            let guard = |name: &&str| match *name {
+                "a" | "b" => format!("[[guard]]\nschema = \"./{name}.json\"\n"),
+                name => format!("[[guard]]\nschema = \"{name}\"\n"),
+            };
+            fs::write(&file, names.iter().map(guard).collect::<String>()).unwrap();
+            let plan = reloader.plan(Generation(generation as u64));
+            assert_eq!(plan.is_ok(), names.len() == 1, "{names:?}");
+            assert_eq!(look(&reloader.files), reloader.tried, "{names:?}");
+        }
+    }
 }
