@@ -55,6 +55,7 @@ fn health_is_told_on_its_own_listener() {
     ] {
         let answer = health(gateway.admin, method, path).expect("an answer");
         assert_eq!((answer.status, answer.text().as_str()), (status, text), "{method} {path}");
+        assert_eq!(answer.header("allow"), (status == 405).then_some("GET, HEAD"), "{method} {path}");
     }
     assert_eq!(gateway.get("/healthz").status, 404, "callers do not see it");
 }
