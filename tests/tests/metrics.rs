@@ -113,19 +113,19 @@ fn requests_by_route_status_and_decision() {
         of(&gateway, duration),
         [
             format!(
-                "{duration}_count{{error_type=\"BadRequest\",http_request_method=\"PATCH\",http_response_status_code=\"400\",http_route=\"{route}\"}} 2"
+                "{duration}_count{{error_type=\"BadRequest\",http_request_method=\"PATCH\",http_response_status_code=\"400\",http_route=\"{route}\",url_scheme=\"http\"}} 2"
             ),
             format!(
-                "{duration}_count{{error_type=\"MethodNotAllowed\",http_request_method=\"_OTHER\",http_response_status_code=\"405\",http_route=\"{route}\"}} 1"
+                "{duration}_count{{error_type=\"MethodNotAllowed\",http_request_method=\"_OTHER\",http_response_status_code=\"405\",http_route=\"{route}\",url_scheme=\"http\"}} 1"
             ),
             format!(
-                "{duration}_count{{error_type=\"ResourceNotFound\",http_request_method=\"PATCH\",http_response_status_code=\"404\"}} 1"
+                "{duration}_count{{error_type=\"ResourceNotFound\",http_request_method=\"PATCH\",http_response_status_code=\"404\",url_scheme=\"http\"}} 1"
             ),
             format!(
-                "{duration}_count{{http_request_method=\"GET\",http_response_status_code=\"200\",http_route=\"{route}\"}} 1"
+                "{duration}_count{{http_request_method=\"GET\",http_response_status_code=\"200\",http_route=\"{route}\",url_scheme=\"http\"}} 1"
             ),
             format!(
-                "{duration}_count{{http_request_method=\"PATCH\",http_response_status_code=\"200\",http_route=\"{route}\"}} 9"
+                "{duration}_count{{http_request_method=\"PATCH\",http_response_status_code=\"200\",http_route=\"{route}\",url_scheme=\"http\"}} 9"
             ),
         ]
     );

@@ -252,7 +252,12 @@ impl Metrics {
         labels: AnswerLabels,
     ) -> (BoundHistogram<f64>, BoundCounter<u64>) {
         let AnswerLabels { method, status, code, allowed } = labels;
-        let mut duration = vec![KeyValue::new("http.request.method", method), status_label(status)];
+        let mut duration = vec![
+            KeyValue::new("http.request.method", method),
+            // The gateway speaks no TLS to its callers.
+            KeyValue::new("url.scheme", "http"),
+            status_label(status),
+        ];
         let mut decision = vec![KeyValue::new("decision", if allowed { "allow" } else { "refuse" })];
         if let Some(route) = route {
             duration.push(KeyValue::new("http.route", route.to_owned()));
