@@ -1,6 +1,6 @@
 //! Header fields: which go upstream, and which must not come in at all.
 
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HeaderName};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
 use patchgate_model::ClientRequestId;
@@ -11,8 +11,10 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 enum Passage {
     /// It does not.
     None,
-    /// As it is.
+    /// As it is, unless `Connection` names it.
     Free,
+    /// As it is, whatever `Connection` says: without it the edit would do more than the caller asked for.
+    Condition,
     /// As it is, and it never shows.
     Token,
     /// The caller's own id of the request, if it is one.
@@ -23,8 +25,9 @@ enum Passage {
 
 fn passage(name: &HeaderName) -> Passage {
     match name.as_str() {
-        "accept" | "accept-language" | "consistencylevel" | "if-match" | "sdkversion" | "traceparent"
-        | "tracestate" | "user-agent" => Passage::Free,
+        "accept" | "accept-language" | "consistencylevel" | "sdkversion" | "traceparent" | "tracestate"
+        | "user-agent" => Passage::Free,
+        "if-match" => Passage::Condition,
         "authorization" => Passage::Token,
         "client-request-id" => Passage::Id,
         "prefer" => Passage::Preferences,
@@ -118,15 +121,20 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// `room` is an empty map.
-    pub(super) fn of_edit(headers: &HeaderMap, target: &PathAndQuery, room: HeaderMap) -> Self {
-        let mut fields = passed(headers, false, room);
+    /// Fields that are `needed` pass whatever `Connection` says; `room` is an empty map.
+    pub(super) fn of_edit(
+        headers: &HeaderMap,
+        target: &PathAndQuery,
+        needed: &[HeaderName],
+        room: HeaderMap,
+    ) -> Self {
+        let mut fields = passed(headers, false, needed, room);
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Self { fields, target: Some(target.clone()) }
     }
 
     pub(super) fn of_read(headers: &HeaderMap) -> Self {
-        Self { fields: passed(headers, true, HeaderMap::new()), target: None }
+        Self { fields: passed(headers, true, &[], HeaderMap::new()), target: None }
     }
 
     /// The fields.
@@ -141,14 +149,14 @@ impl Outbound {
 }
 
 /// Puts into `outbound` what passes.
-fn passed(headers: &HeaderMap, read: bool, mut outbound: HeaderMap) -> HeaderMap {
+fn passed(headers: &HeaderMap, read: bool, needed: &[HeaderName], mut outbound: HeaderMap) -> HeaderMap {
     outbound.reserve(headers.len() + 2);
-    let (mut preferred, mut identified) = (Vec::new(), false);
+    let (mut preferred, mut identified, mut named) = (Vec::new(), false, false);
     for (name, value) in headers {
         match passage(name) {
-            Passage::None => {}
-            Passage::Free if value.to_str().is_err() => {}
-            Passage::Free => _ = outbound.append(name, value.clone()),
+            Passage::None => named |= *name == CONNECTION,
+            Passage::Free | Passage::Condition if value.to_str().is_err() => {}
+            Passage::Free | Passage::Condition => _ = outbound.append(name, value.clone()),
             // Admission has looked into it.
             Passage::Token => {
                 let mut token = value.clone();
@@ -165,9 +173,23 @@ fn passed(headers: &HeaderMap, read: bool, mut outbound: HeaderMap) -> HeaderMap
     if let Some(preferences) = preferences(&preferred, read) {
         outbound.insert(PREFER, preferences);
     }
+    if named {
+        remove_named(headers, needed, &mut outbound);
+    }
     // Links in answers must be readable.
     outbound.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     outbound
+}
+
+/// Removes what the caller says is for the next hop alone (RFC 9110, 7.6.1), where an edit can do without it.
+fn remove_named(headers: &HeaderMap, needed: &[HeaderName], outbound: &mut HeaderMap) {
+    let values = headers.get_all(CONNECTION).into_iter().map(HeaderValue::as_bytes);
+    for option in values.flat_map(|value| value.split(|byte| *byte == b',')) {
+        let Ok(name) = HeaderName::from_bytes(option.trim_ascii()) else { continue };
+        if matches!(passage(&name), Passage::Free) && !needed.contains(&name) {
+            outbound.remove(name);
+        }
+    }
 }
 
 /// The preferences (RFC 7240) that Graph may be told, token by token.
@@ -225,7 +247,7 @@ mod tests {
             ("prefer", "include-unknown-enum-members; x=\"y\", include-unknown-enum-members"),
         ]);
         let target = PathAndQuery::from_static("/a");
-        let edit = Outbound::of_edit(&inbound, &target, HeaderMap::new());
+        let edit = Outbound::of_edit(&inbound, &target, &[], HeaderMap::new());
         let mut names: Vec<&str> = edit.fields().keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(
@@ -251,5 +273,39 @@ mod tests {
             "return=minimal, odata.maxpagesize=5, include-unknown-enum-members"
         );
         assert!(!read.fields().contains_key("content-type"));
+    }
+
+    #[test]
+    fn what_is_for_the_next_hop_alone_stays_here() {
+        let fields = [
+            ("authorization", "Bearer x"),
+            ("if-match", "*"),
+            ("prefer", "return=minimal"),
+            ("accept", "*/*"),
+            ("sdkversion", "x"),
+            ("tracestate", "a=1"),
+            ("user-agent", "x"),
+        ];
+        let target = PathAndQuery::from_static("/a");
+        let needed = [HeaderName::from_static("user-agent")];
+        for (connection, gone) in [
+            (&["keep-alive"][..], &[][..]),
+            (&["SDKVersion"], &["sdkversion"]),
+            (&["close, Accept,,no token, ", "\ttracestate"], &["accept", "tracestate"]),
+            (&["Authorization, If-Match, Prefer, User-Agent, Content-Type, Accept-Encoding"], &[]),
+        ] {
+            let mut inbound = headers(&fields);
+            for value in connection {
+                inbound.append(CONNECTION, HeaderValue::from_static(value));
+            }
+            let edit = Outbound::of_edit(&inbound, &target, &needed, HeaderMap::new());
+            let missing: Vec<&str> = fields
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| !edit.fields().contains_key(*name))
+                .collect();
+            assert_eq!(missing, gone, "{connection:?}");
+            assert!(["content-type", "accept-encoding"].iter().all(|own| edit.fields().contains_key(*own)));
+        }
     }
 }

@@ -200,7 +200,7 @@ impl<'h> AdmittedEdit<'h> {
 
     /// The header fields that go upstream with it, put into an empty map.
     pub fn outbound(&self, room: HeaderMap) -> Outbound {
-        Outbound::of_edit(self.headers, self.target, room)
+        Outbound::of_edit(self.headers, self.target, &self.guard.required_headers, room)
     }
 }
 
