@@ -435,7 +435,7 @@ fn links_get_the_origin_under_which_the_caller_came_and_all_else_stays() {
         connection.receive().expect("an answer").text()
     };
     let gateway = Gateway::before(upstream.address);
-    let public = configured("[listen]\npublic_url = \"https://gateway.example/\"\n", &upstream);
+    let public = configured("[listen]\npublic_url = \"https://gateway.example:443/\"\n", &upstream);
     for how in ["whole", "bytes"] {
         assert_eq!(read(&gateway, "tool.internal:8080", how), expected("http://tool.internal:8080"));
         assert_eq!(read(&public, "gateway.example", how), expected("https://gateway.example"));

@@ -55,26 +55,46 @@ fn a_connection_outlives_refusals() {
 
 #[test]
 fn a_public_url_binds_the_host() {
-    let upstream = Upstream::start();
-    let text = format!(
-        "[listen]\npublic_url = \"https://Gateway.example:8443\"\n[upstream]\nurl = \"http://{}\"\n",
-        upstream.address
-    );
-    let gateway = Gateway::configured(&text, &[]);
-    let with_host = |host: &str| {
-        let mut connection = Connection::open(gateway.listen);
-        connection.send(
-            format!("GET {INCIDENT} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n")
-                .as_bytes(),
+    // Hosts have no case, and the port of the scheme goes without saying.
+    let rows: [(&str, &[&str], &[&str]); 4] = [
+        (
+            "https://Gateway.example:8443",
+            &["gateway.EXAMPLE:8443"],
+            &["gateway.example", "gateway.example:443", "evil.example:8443", "127.0.0.1:8443"],
+        ),
+        (
+            "https://gateway.example:443",
+            &["gateway.example", "Gateway.example:443"],
+            &["gateway.example:80", "gateway.example:4430"],
+        ),
+        ("https://gateway.example", &["gateway.example", "gateway.example:443"], &["gateway.example:8443"]),
+        ("http://[::1]", &["[::1]", "[::1]:80"], &["[::1]:443", "[::1:80]"]),
+    ];
+    for (public_url, named, others) in rows {
+        let upstream = Upstream::start();
+        let text = format!(
+            "[listen]\npublic_url = \"{public_url}\"\n[upstream]\nurl = \"http://{}\"\n",
+            upstream.address
         );
-        connection.receive().expect("an answer")
-    };
-    assert_eq!(with_host("gateway.EXAMPLE:8443").status, 200, "hosts have no case");
-    for host in ["gateway.example", "gateway.example:443", "evil.example:8443", "127.0.0.1:8443"] {
-        let answer = with_host(host);
-        assert_eq!((answer.status, answer.code().as_str()), (421, "MisdirectedRequest"), "{host}");
+        let gateway = Gateway::configured(&text, &[]);
+        let with_host = |host: &str| {
+            let mut connection = Connection::open(gateway.listen);
+            connection.send(
+                format!("GET {INCIDENT} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n")
+                    .as_bytes(),
+            );
+            connection.receive().expect("an answer")
+        };
+        for host in named {
+            assert_eq!(with_host(host).status, 200, "{public_url}: {host}");
+        }
+        for host in others {
+            let answer = with_host(host);
+            let refused = (answer.status, answer.code());
+            assert_eq!(refused, (421, "MisdirectedRequest".to_owned()), "{public_url}: {host}");
+        }
+        assert_eq!(upstream.arrived().len(), named.len());
     }
-    assert_eq!(upstream.arrived().len(), 1);
 }
 
 #[test]

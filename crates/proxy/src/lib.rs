@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod ascii;
 pub mod audit;
+pub mod authority;
 pub mod body;
 pub mod caller;
 pub mod cli;

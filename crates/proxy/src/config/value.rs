@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use http::Uri;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use patchgate_journal::{Durability, Keep};
 use patchgate_model::Cloud;
 use patchgate_model::suggest::nearest;
 
 use super::{LogFormat, LogRequests, OtlpProtocol};
+use crate::authority;
 
 /// What a value is in TOML. In a variable or a flag each is text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,18 +199,28 @@ fn has_port_or_none(authority: &Authority) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     text: String,
+    base: String,
     authority: Authority,
+    /// The port of its scheme, as it stands in a `Host`.
+    port: &'static str,
 }
 
 impl PublicUrl {
-    /// The URL, without a slash at its end.
+    /// The URL, without a slash at its end, and without the port of its scheme.
     pub fn as_str(&self) -> &str {
-        self.text.trim_end_matches('/')
+        &self.base
     }
 
     /// The authority that callers must name.
     pub fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// Whether a `Host` names it: with the port of its scheme, or without.
+    pub fn is_named_by(&self, host: &[u8]) -> bool {
+        let named = self.authority.as_str().as_bytes();
+        named.eq_ignore_ascii_case(host)
+            || host.strip_suffix(self.port.as_bytes()).is_some_and(|bare| named.eq_ignore_ascii_case(bare))
     }
 }
 
@@ -224,9 +235,11 @@ impl Value for PublicUrl {
         let wrong = |why: &str| Err(why.to_owned());
         let Ok(uri) = text.parse::<Uri>() else { return wrong("this is not a URL") };
         let parts = uri.into_parts();
-        if !parts.scheme.is_some_and(|scheme| ["https", "http"].contains(&scheme.as_str())) {
-            return wrong("it does not begin with https:// or http://");
-        }
+        let (scheme, port) = match parts.scheme.as_ref().map(Scheme::as_str) {
+            Some("https") => ("https", ":443"),
+            Some("http") => ("http", ":80"),
+            _ => return wrong("it does not begin with https:// or http://"),
+        };
         if parts.path_and_query.is_some_and(|path| path != "/") {
             return wrong("it has a path");
         }
@@ -234,7 +247,11 @@ impl Value for PublicUrl {
             Some(authority) if authority.as_str().contains('@') => wrong("it has a user name"),
             Some(authority) if authority.host().is_empty() => wrong("it has no host"),
             Some(authority) if !has_port_or_none(&authority) => wrong(NO_PORT),
-            Some(authority) => Ok(Self { text: text.to_owned(), authority }),
+            Some(authority) => {
+                let authority = authority::plain(scheme, &authority);
+                let base = format!("{scheme}://{authority}");
+                Ok(Self { text: text.to_owned(), base, authority, port })
+            }
             None => wrong("it has no host"),
         }
     }

@@ -67,9 +67,7 @@ fn host(rules: &Ruleset, seen: &Seen<'_>) -> Result<(), Refusal> {
         return Err(Refusal::Host(HostFault::Malformed));
     }
     match &rules.public {
-        Some(public) if !public.as_str().as_bytes().eq_ignore_ascii_case(host) => {
-            Err(Refusal::Misdirected(Misdirection::OtherHost))
-        }
+        Some(public) if !public.is_named_by(host) => Err(Refusal::Misdirected(Misdirection::OtherHost)),
         _ => Ok(()),
     }
 }

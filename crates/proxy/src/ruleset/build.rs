@@ -190,8 +190,7 @@ fn ruleset(
             body: config.limits.body.0,
             json_depth: config.limits.json_depth.0,
         },
-        public: config.listen.public_url.as_ref().map(|url| url.authority().clone()),
-        public_url: config.listen.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        public: config.listen.public_url.clone(),
         known,
     }
 }

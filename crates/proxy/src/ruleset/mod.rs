@@ -14,7 +14,7 @@ mod shipped;
 
 use std::sync::Arc;
 
-use http::uri::{Authority, PathAndQuery};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName};
 use patchgate_journal::FieldRules;
 use patchgate_model::refusal::{HostFault, Misdirection};
@@ -23,6 +23,7 @@ use patchgate_validator::{Edit, Schema};
 
 pub use headers::Outbound;
 
+use crate::config::PublicUrl;
 use crate::head::Head;
 
 /// One generation of rules. A request holds one from start to end.
@@ -32,8 +33,7 @@ pub struct Ruleset {
     guards: Vec<Arc<Guarded>>,
     reads: Vec<Arc<Route>>,
     limits: Limits,
-    public: Option<Authority>,
-    public_url: Option<String>,
+    public: Option<PublicUrl>,
     /// All routes as words, for those who look for one.
     known: Arc<[String]>,
 }
@@ -120,12 +120,12 @@ impl Ruleset {
 
     /// The authority that callers must name, where `listen.public_url` is set.
     pub fn public_authority(&self) -> Option<&str> {
-        self.public.as_ref().map(Authority::as_str)
+        self.public.as_ref().map(|public| public.authority().as_str())
     }
 
     /// The base URL that callers use, where `listen.public_url` is set; without a slash at its end.
     pub fn public_url(&self) -> Option<&str> {
-        self.public_url.as_deref()
+        self.public.as_ref().map(PublicUrl::as_str)
     }
 
     /// The guard and the resource that a path names.

@@ -3,7 +3,11 @@
 //! A reader of JSON text, fed piece by piece, that knows strings and nothing else. A string behind the name of a link whose
 //! origin is the upstream's gets the gateway's; every other byte stays as it came.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+
+use super::Origin;
 
 /// The longest link that is looked at, in bytes; a longer one passes as it is.
 const LONGEST: usize = 16 * 1024;
@@ -13,7 +17,7 @@ const NAMES: [&str; 4] = ["@odata.nextLink", "@odata.deltaLink", "@nextLink", "@
 /// The state of one answer.
 #[derive(Debug)]
 pub struct Links {
-    upstream: String,
+    upstream: Arc<Origin>,
     here: String,
     place: Place,
     escaped: bool,
@@ -33,8 +37,8 @@ enum Place {
 }
 
 impl Links {
-    /// Turns links below the base URL `upstream` to the base URL `here`; neither ends with a slash.
-    pub fn new(upstream: String, here: String) -> Self {
+    /// Turns links below the base URL of `upstream` to the base URL `here`, which does not end with a slash.
+    pub fn new(upstream: Arc<Origin>, here: String) -> Self {
         let place = Place::Outside;
         Self { upstream, here, place, escaped: false, held: Vec::new(), overlong: false }
     }
@@ -112,10 +116,8 @@ impl Links {
     /// A link as a JSON string, turned, if it is the upstream's.
     fn turned(&self, string: &[u8]) -> Option<Vec<u8>> {
         let link: String = serde_json::from_slice(string).ok()?;
-        let (start, rest) = link.split_at_checked(self.upstream.len())?;
-        let same =
-            start.eq_ignore_ascii_case(&self.upstream) && (rest.is_empty() || rest.starts_with(['/', '?']));
-        same.then(|| serde_json::to_vec(&format!("{}{rest}", self.here)).ok())?
+        let rest = self.upstream.rest_of(&link)?;
+        serde_json::to_vec(&format!("{}{rest}", self.here)).ok()
     }
 }
 
@@ -133,7 +135,8 @@ mod tests {
     const UP: &str = "https://graph.example/x";
 
     fn turned(text: &str, piece: usize) -> String {
-        let mut links = Links::new(UP.to_owned(), "http://gateway:4080".to_owned());
+        let mut links =
+            Links::new(Arc::new(Origin::parse(UP, false).unwrap()), "http://gateway:4080".to_owned());
         let mut out = Vec::new();
         for piece in text.as_bytes().chunks(piece) {
             out.extend_from_slice(&links.turn(piece));
@@ -158,6 +161,10 @@ mod tests {
                 r#"{"\u0040odata.nextLink":"http://gateway:4080/a"}"#,
             ),
             (
+                r#"{"@odata.nextLink":"https://graph.example:443/x/a"}"#,
+                r#"{"@odata.nextLink":"http://gateway:4080/a"}"#,
+            ),
+            (
                 r#"{"@odata.nextLink":"https://graph.example/x?a"}"#,
                 r#"{"@odata.nextLink":"http://gateway:4080?a"}"#,
             ),
@@ -171,6 +178,8 @@ mod tests {
             r#"{"@odata.nextLink":"https://graph.example/xy/a"}"#,
             r#"{"@odata.nextLink":"https://graph.example.evil/x/a"}"#,
             r#"{"@odata.nextLink":"https://other.example/x/a"}"#,
+            r#"{"@odata.nextLink":"https://graph.example:4430/x/a"}"#,
+            r#"{"@odata.nextLink":"http://graph.example/x/a"}"#,
             r#"{"@odata.context":"https://graph.example/x/a"}"#,
             r#"{"text":"\"@odata.nextLink\":\"https://graph.example/x/a\""}"#,
             r#"["@odata.nextLink","https://graph.example/x/a"]"#,

@@ -164,12 +164,12 @@ fn graphs_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Links are looked for in JSON alone.
-fn with_links(answer: Box<Answer>, origin: &Origin, here: &str) -> Box<Answer> {
+fn with_links(answer: Box<Answer>, origin: &Arc<Origin>, here: &str) -> Box<Answer> {
     let Answer { status, mut headers, body } = *answer;
     let body = match body {
         Body::Streamed(stream) if answer::is_json(&headers) => {
             headers.remove(CONTENT_LENGTH);
-            Body::Linked(stream, Links::new(origin.base().to_owned(), here.to_owned()))
+            Body::Linked(stream, Links::new(Arc::clone(origin), here.to_owned()))
         }
         body => body,
     };

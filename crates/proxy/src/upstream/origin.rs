@@ -7,6 +7,8 @@ use http::uri::{Authority, Uri};
 use patchgate_model::Cloud;
 use rustls::pki_types::ServerName;
 
+use crate::authority;
+
 /// An upstream's base URL, taken apart.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -14,6 +16,8 @@ pub struct Origin {
     host_field: HeaderValue,
     prefix: String,
     base: String,
+    /// The base with the port of its scheme, where that goes without saying.
+    spelled_out: Option<String>,
     tls: Option<ServerName<'static>>,
 }
 
@@ -58,14 +62,18 @@ impl Origin {
             "http" => return Err(OriginError::Cleartext(url.to_owned())),
             _ => return wrong("its scheme is neither https nor http"),
         };
+        let port = authority::port_of(scheme);
+        let authority = authority::plain(scheme, authority);
         let base = format!("{scheme}://{authority}{prefix}");
+        let spelled_out =
+            authority.port().is_none().then(|| format!("{scheme}://{authority}:{port}{prefix}"));
         let Ok(host_field) = HeaderValue::try_from(authority.as_str()) else {
             return wrong("its host is no header field");
         };
-        Ok(Self { authority: authority.clone(), host_field, prefix, base, tls })
+        Ok(Self { authority, host_field, prefix, base, spelled_out, tls })
     }
 
-    /// The base URL, without a slash at its end.
+    /// The base URL, without a slash at its end, and without the port of its scheme.
     pub fn base(&self) -> &str {
         &self.base
     }
@@ -73,6 +81,15 @@ impl Origin {
     /// Its path, without a slash at its end.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// What stands behind the base in a URL that is it or below it, with the port of the scheme or without.
+    pub fn rest_of<'u>(&self, url: &'u str) -> Option<&'u str> {
+        [Some(&self.base), self.spelled_out.as_ref()].into_iter().flatten().find_map(|base| {
+            let (start, rest) = url.split_at_checked(base.len())?;
+            let below = rest.is_empty() || rest.starts_with(['/', '?']);
+            (below && start.eq_ignore_ascii_case(base)).then_some(rest)
+        })
     }
 
     /// The field `Host` upstream.
@@ -129,12 +146,15 @@ mod tests {
             ("http://127.0.0.1:99", "http://127.0.0.1:99", "127.0.0.1", 99, false),
             ("http://[::1]:99/", "http://[::1]:99", "::1", 99, false),
             ("http://localhost", "http://localhost", "localhost", 80, false),
+            ("https://proxy.example:443/graph", "https://proxy.example/graph", "proxy.example", 443, true),
+            ("http://[::1]:80", "http://[::1]", "::1", 80, false),
         ] {
             let origin = Origin::parse(url, false).unwrap();
             assert_eq!(
                 (origin.base(), origin.host(), origin.port(), origin.tls().is_some()),
                 (base, host, port, tls)
             );
+            assert_eq!(origin.host_field(), origin.authority().as_str());
         }
         for url in [
             "",

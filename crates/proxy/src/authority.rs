@@ -1,0 +1,37 @@
+//! Authorities of URLs: the port of a scheme goes without saying (RFC 9110, 4.2.3), and those who say it mean the same.
+
+use http::uri::Authority;
+
+/// The port of a scheme.
+pub fn port_of(scheme: &str) -> u16 {
+    if scheme == "https" { 443 } else { 80 }
+}
+
+/// An authority without the port that its scheme has anyway.
+pub fn plain(scheme: &str, authority: &Authority) -> Authority {
+    if authority.port_u16() != Some(port_of(scheme)) {
+        return authority.clone();
+    }
+    // The host of an authority is one.
+    authority.host().parse().unwrap_or_else(|_| authority.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_the_scheme_goes_without_saying() {
+        for (scheme, authority, expected) in [
+            ("https", "a.example:443", "a.example"),
+            ("https", "a.example", "a.example"),
+            ("https", "a.example:80", "a.example:80"),
+            ("http", "a.example:80", "a.example"),
+            ("http", "a.example:443", "a.example:443"),
+            ("https", "[::443]:443", "[::443]"),
+            ("https", "[::443]", "[::443]"),
+        ] {
+            assert_eq!(plain(scheme, &authority.parse().unwrap()), expected, "{scheme} {authority}");
+        }
+    }
+}
