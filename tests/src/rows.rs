@@ -20,7 +20,7 @@ pub const INCIDENT: &str = "/v1.0/security/incidents/2972395";
 /// The body of a row that has none.
 pub const EDIT: &str = r#"{"status":"active"}"#;
 /// What may reach the upstream, whatever came in.
-const PASSING: [&str; 15] = [
+const PASSING: [&str; 16] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -36,6 +36,7 @@ const PASSING: [&str; 15] = [
     "traceparent",
     "tracestate",
     "user-agent",
+    "via",
 ];
 
 /// One row.

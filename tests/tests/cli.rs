@@ -453,6 +453,10 @@ fn a_wrong_configuration_is_told_with_its_place() {
         ("no URL", "[upstream]\nurl = \"graph.example\"\n"),
         ("a version in the URL", "[upstream]\nurl = \"https://graph.microsoft.com/v1.0/\"\n"),
         ("cleartext upstream", "[upstream]\nurl = \"http://192.0.2.1\"\n"),
+        (
+            "the gateway itself",
+            "[listen]\naddress = \"127.0.0.1:4080\"\n[upstream]\nurl = \"http://127.0.0.1:4080\"\n",
+        ),
         ("cleartext listener", "[listen]\naddress = \"0.0.0.0:0\"\n"),
         ("public URL", "[listen]\npublic_url = \"gateway.example\"\n"),
         ("no certificates", "[upstream]\nurl = \"https://192.0.2.1\"\nroots = \"nothing.pem\"\n"),

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use patchgate_tests::client::{Connection, Response, TOKEN};
@@ -35,6 +35,7 @@ fn exactly_the_listed_fields_go_upstream() {
         ("User-Agent", "tool/1.0 (test)"),
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
         ("tracestate", "a=1,b=2"),
+        ("Via", "1.0 fred, 1.1 p.example (a proxy)"),
     ];
     let dropped = [
         ("Accept-Encoding", "gzip, br"),
@@ -55,7 +56,6 @@ fn exactly_the_listed_fields_go_upstream() {
         ("Range", "bytes=0-1"),
         ("Referer", "https://a.example/"),
         ("TE", "trailers"),
-        ("Via", "1.1 a"),
         ("X-Forwarded-For", "1.2.3.4"),
         ("X-Forwarded-Host", "evil.example"),
         ("X-Ms-Client-Principal", "me"),
@@ -90,6 +90,11 @@ fn exactly_the_listed_fields_go_upstream() {
     let arrived = upstream.arrived();
     for (arrived, mut expected) in arrived.iter().zip([edit, read]) {
         let mut found = arrived.headers.clone();
+        // The name of this process, which nobody knows before.
+        let via = found.iter_mut().find(|(name, _)| name == "via").expect("a Via");
+        let (before, own) = via.1.rsplit_once(", ").expect("those before, and the gateway");
+        assert!(own.len() == 22 && own.starts_with("1.1 patchgate-"), "{own}");
+        via.1 = before.to_owned();
         found.sort();
         expected.sort();
         assert_eq!(found, expected, "{}", arrived.method);
@@ -119,6 +124,54 @@ fn an_upstream_below_a_path_is_reached_there() {
     assert_eq!(read["@odata.nextLink"], link.as_str());
     let targets: Vec<String> = upstream.arrived().into_iter().map(|arrived| arrived.target).collect();
     assert_eq!(targets, [format!("/graph{INCIDENT}"), "/graph/v1.0/security/incidents?$top=2".to_owned()]);
+}
+
+/// An upstream that sends what it gets to the address that it is told of then.
+fn leading_back() -> (Upstream, mpsc::Sender<SocketAddr>) {
+    let (tell, told) = mpsc::channel();
+    let (told, target) = (Mutex::new(told), OnceLock::<SocketAddr>::new());
+    let upstream = Upstream::answering(move |arrived, stream| {
+        let told = || told.lock().expect("no panic here").recv().expect("an address");
+        let mut connection = Connection::open(*target.get_or_init(told));
+        let fields = arrived.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        let fields: String = fields.collect();
+        let Arrived { method, target, .. } = arrived;
+        connection.send(format!("{method} {target} HTTP/1.1\r\n{fields}\r\n{}", arrived.text()).as_bytes());
+        let Some(answer) = connection.receive() else { return false };
+        let head = format!("HTTP/1.1 {} X\r\nContent-Length: {}\r\n\r\n", answer.status, answer.body.len());
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&answer.body)).is_ok()
+    });
+    (upstream, tell)
+}
+
+/// It comes back once, however many gateways lie between.
+#[test]
+fn a_request_that_comes_back_is_refused() {
+    for between in [false, true] {
+        let (back, tell) = leading_back();
+        let between = between.then(|| Gateway::before(back.address));
+        let upstream = between.as_ref().map_or(back.address, |between| between.listen);
+        let gateway =
+            Gateway::configured("[limits]\nin_flight = 8\n", &["--upstream", &format!("http://{upstream}")]);
+        tell.send(gateway.listen).expect("the upstream waits");
+        for answer in [gateway.patch(INCIDENT, EDIT), gateway.get(INCIDENT)] {
+            assert_eq!((answer.status, answer.code().as_str()), (400, "BadRequest"));
+            assert!(answer.message().contains("come through this gateway before"), "{}", answer.message());
+        }
+        assert_eq!(back.arrived().len(), 2);
+    }
+}
+
+#[test]
+fn gateways_behind_one_another_are_no_loop() {
+    let graph = Upstream::start();
+    let inner = Gateway::before(graph.address);
+    let outer = Gateway::before(inner.listen);
+    assert_eq!((outer.patch(INCIDENT, EDIT).status, outer.get(INCIDENT).status), (200, 200));
+    for arrived in graph.arrived() {
+        let via: Vec<&str> = arrived.header("via").expect("a Via").split(", ").collect();
+        assert!(via.len() == 2 && via[0] != via[1], "{via:?}");
+    }
 }
 
 #[test]

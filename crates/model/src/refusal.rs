@@ -41,6 +41,8 @@ pub enum Refusal {
     },
     /// A header that would override method or URL behind the gateway.
     OverridingHeader(&'static str),
+    /// It has been here before.
+    Looped,
     /// A header that this update needs.
     MissingHeader(String),
     /// `Expect` with anything but `100-continue`.
@@ -179,6 +181,7 @@ impl Refusal {
             | Self::NearMiss(_)
             | Self::QueryOnEdit
             | Self::OverridingHeader(_)
+            | Self::Looped
             | Self::MissingHeader(_)
             | Self::Expectation
             | Self::BodyOnRead
@@ -212,6 +215,7 @@ impl Refusal {
             | Self::NearMiss(_)
             | Self::QueryOnEdit
             | Self::OverridingHeader(_)
+            | Self::Looped
             | Self::MissingHeader(_)
             | Self::Expectation
             | Self::BodyOnRead
@@ -275,6 +279,9 @@ impl Refusal {
             }
             Self::OverridingHeader(name) => {
                 format!("the header '{name}' could change method or URL behind this gateway; remove it")
+            }
+            Self::Looped => {
+                "this request has come through this gateway before, its 'Via' says: what the gateway has as upstream leads back to it. Who runs it must set upstream.url to Graph".to_owned()
             }
             Self::MissingHeader(name) => format!("this update needs the header '{name}'"),
             Self::Expectation => "the only expectation that is understood is '100-continue'".to_owned(),

@@ -29,6 +29,7 @@ pub mod snippet;
 mod spare;
 pub mod telemetry;
 pub mod upstream;
+mod via;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 //! `config check`, the start and each reload make a plan; what it accepts, a start fails on only because of the machine: a
 //! port in use, a store without certificates.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -56,6 +57,12 @@ impl Plan {
         if let (Ok(rules), Ok(Some(origin))) = (&rules, &origin) {
             faults.extend(repeated(&loaded, rules, origin));
         }
+        if let Ok(Some(origin)) = &origin
+            && is_itself(origin, config.listen.address)
+        {
+            let error = format!("'{}' is this gateway itself (listen.address)", origin.base());
+            faults.push(loaded.fault("upstream.url", error).help("name Graph, or what stands before it"));
+        }
         let uses_tls = matches!(&origin, Ok(Some(origin)) if origin.tls().is_some());
         let file = roots_file(config);
         // A file that is named is looked at, needed or not: it would be the first surprise of the next change.
@@ -102,11 +109,48 @@ fn repeated(loaded: &Loaded, rules: &Ruleset, origin: &Origin) -> Option<Fault> 
     Some(loaded.fault("upstream.url", message).help(format!("write \"{rest}\"")))
 }
 
+/// Whether an upstream is surely what listens here. A name could lead anywhere; what leads back in other ways is found by its
+/// first request.
+fn is_itself(origin: &Origin, listen: SocketAddr) -> bool {
+    origin.host().parse::<IpAddr>().is_ok_and(|address| {
+        let here = address == listen.ip()
+            || (listen.ip().is_unspecified()
+                && address.is_loopback()
+                && address.is_ipv4() == listen.is_ipv4());
+        here && listen.port() != 0 && listen.port() == origin.port()
+    })
+}
+
 fn origin(config: &Config) -> Result<Option<Origin>, OriginError> {
     let upstream = &config.upstream;
     match (upstream.cloud, &upstream.url) {
         (Some(cloud), _) => Origin::of_cloud(cloud).map(Some),
         (None, Some(url)) => Origin::parse(url.expose(), upstream.insecure).map(Some),
         (None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_that_is_surely_the_gateway_itself() {
+        for (listen, url, itself) in [
+            ("127.0.0.1:4080", "http://127.0.0.1:4080/graph", true),
+            ("127.0.0.1:4080", "http://127.0.0.1:4081", false),
+            ("127.0.0.1:4080", "http://127.0.0.2:4080", false),
+            ("127.0.0.1:80", "http://127.0.0.1", true),
+            ("[::1]:4080", "http://[::1]:4080", true),
+            ("0.0.0.0:4080", "http://127.0.0.2:4080", true),
+            ("0.0.0.0:4080", "http://10.0.0.1:4080", false),
+            ("0.0.0.0:4080", "http://[::1]:4080", false),
+            ("10.0.0.1:4080", "http://10.0.0.1:4080", true),
+            ("127.0.0.1:4080", "http://localhost:4080", false),
+            ("127.0.0.1:0", "http://127.0.0.1:4080", false),
+        ] {
+            let origin = Origin::parse(url, true).unwrap();
+            assert_eq!(is_itself(&origin, listen.parse().unwrap()), itself, "{listen} {url}");
+        }
     }
 }

@@ -25,6 +25,7 @@ impl Refusal {
             Self::Credential(CredentialFault::Malformed) => "credential_malformed",
             Self::HeadersTooLarge { .. } => "headers_too_large",
             Self::OverridingHeader(_) => "overriding_header",
+            Self::Looped => "looped",
             Self::MissingHeader(_) => "missing_header",
             Self::Expectation => "expectation",
             Self::BodyOnRead => "body_on_read",

@@ -13,6 +13,7 @@ use super::{
     Outbound, Refusal, Resource, Ruleset, media_type,
 };
 use crate::head::{Head, Target};
+use crate::via;
 
 pub(super) fn admit<'h>(rules: &'h Ruleset, head: &'h Head, caller: Caller) -> Result<Admitted<'h>, Refusal> {
     let seen = Seen::of(&head.headers);
@@ -179,6 +180,9 @@ fn read_headers(seen: &Seen<'_>) -> Result<(), Refusal> {
 fn common_headers(seen: &Seen<'_>) -> Result<(), Refusal> {
     if let Some(name) = seen.overriding {
         return Err(Refusal::OverridingHeader(name));
+    }
+    if seen.via.iter().any(|value| via::names_us(value)) {
+        return Err(Refusal::Looped);
     }
     if seen.expects { Err(Refusal::Expectation) } else { Ok(()) }
 }

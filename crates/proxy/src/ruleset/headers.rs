@@ -1,9 +1,11 @@
 //! Header fields: which go upstream, and which must not come in at all.
 
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HeaderName};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HeaderName, VIA};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
 use patchgate_model::ClientRequestId;
+
+use crate::via;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
@@ -21,6 +23,8 @@ enum Passage {
     Id,
     /// Preference by preference.
     Preferences,
+    /// With this gateway behind the others.
+    Way,
 }
 
 fn passage(name: &HeaderName) -> Passage {
@@ -31,6 +35,7 @@ fn passage(name: &HeaderName) -> Passage {
         "authorization" => Passage::Token,
         "client-request-id" => Passage::Id,
         "prefer" => Passage::Preferences,
+        "via" => Passage::Way,
         _ => Passage::None,
     }
 }
@@ -63,6 +68,8 @@ pub(super) struct Seen<'h> {
     pub(super) expects: bool,
     /// The name of [`OVERRIDING`] that stands there, if one does.
     pub(super) overriding: Option<&'static str>,
+    /// Who has forwarded the request.
+    pub(super) via: Vec<&'h HeaderValue>,
 }
 
 /// The values of a field.
@@ -84,6 +91,7 @@ impl<'h> Seen<'h> {
                 "content-length" => seen.content_length.add(value),
                 "content-encoding" => seen.encoded = true,
                 "transfer-encoding" => seen.in_transfer = true,
+                "via" => seen.via.push(value),
                 "expect" => seen.expects |= !value.as_bytes().eq_ignore_ascii_case(b"100-continue"),
                 _ if name.starts_with("x-") && seen.overriding.is_none() => {
                     seen.overriding = OVERRIDING.into_iter().find(|overriding| *overriding == name);
@@ -150,8 +158,9 @@ impl Outbound {
 
 /// Puts into `outbound` what passes.
 fn passed(headers: &HeaderMap, read: bool, needed: &[HeaderName], mut outbound: HeaderMap) -> HeaderMap {
-    outbound.reserve(headers.len() + 2);
-    let (mut preferred, mut identified, mut named) = (Vec::new(), false, false);
+    outbound.reserve(headers.len() + 3);
+    let (mut preferred, mut before) = (Vec::new(), Vec::new());
+    let (mut identified, mut named) = (false, false);
     for (name, value) in headers {
         match passage(name) {
             Passage::None => named |= *name == CONNECTION,
@@ -168,11 +177,13 @@ fn passed(headers: &HeaderMap, read: bool, needed: &[HeaderName], mut outbound: 
             Passage::Id if !ClientRequestId::is_one(value.as_bytes()) => {}
             Passage::Id => _ = outbound.insert(name, value.clone()),
             Passage::Preferences => preferred.push(value),
+            Passage::Way => before.push(value),
         }
     }
     if let Some(preferences) = preferences(&preferred, read) {
         outbound.insert(PREFER, preferences);
     }
+    outbound.insert(VIA, via::after(&before));
     if named {
         remove_named(headers, needed, &mut outbound);
     }
@@ -260,7 +271,8 @@ mod tests {
                 "if-match",
                 "prefer",
                 "sdkversion",
-                "traceparent"
+                "traceparent",
+                "via"
             ]
         );
         assert_eq!(edit.fields()["accept-encoding"], "identity");
