@@ -43,6 +43,9 @@ use crate::upstream::origin::OriginError;
 use crate::upstream::roots::{self, RootsError};
 use crate::upstream::{Origin, Upstream};
 
+/// How long a connection that was just opened may wait for its request when the gateway ends.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// What a worker needs on the way of a request.
 #[derive(Debug)]
 pub struct Worker {
@@ -194,6 +197,7 @@ pub fn start(
                 first_byte: config.timeouts.first_byte.0,
                 header: config.timeouts.header.0,
                 idle: config.timeouts.idle.0,
+                grace: GRACE.min(config.timeouts.drain.0.saturating_sub(config.timeouts.drain_delay.0) / 2),
             },
             load: Arc::clone(&load),
             requests: Workplace::new(tasks.clone()),

@@ -6,6 +6,7 @@
 //! | the rest of a head | `timeouts.header`, from its first byte |
 //! | the next request | `timeouts.idle` |
 //! | a caller who takes no bytes | `timeouts.idle` |
+//! | the first request, when the gateway ends | half a second, or half of `timeouts.drain` |
 //!
 //! Empty lines before a request are no part of it: they move no deadline, and keep no parser.
 //!
@@ -46,6 +47,8 @@ pub struct Patience {
     pub header: Duration,
     /// For the next request, and for a caller who takes no bytes.
     pub idle: Duration,
+    /// For the first request, when the gateway ends.
+    pub grace: Duration,
 }
 
 /// What the socket and the requests on it know of each other.
@@ -216,8 +219,7 @@ impl Socket {
         let (phase, heads, quiet) = (self.wire.phase(), self.wire.heads(), self.line.seen.is_quiet());
         let (patience, late) = match phase {
             Phase::New | Phase::Between if self.line.closing.load(Ordering::Relaxed) => {
-                // What has reached the system has arrived, and the runtime will hear of it.
-                return if self.line.has_come() { Poll::Pending } else { Poll::Ready(Ok(())) };
+                return self.poll_end(cx, phase).map(Ok);
             }
             Phase::New => (self.patience.first_byte, Closed::FirstByte),
             Phase::Head => (self.patience.header, Closed::Header),
@@ -248,6 +250,22 @@ impl Socket {
         self.place.give_back();
         self.line.parks.store(true, Ordering::Relaxed);
         Poll::Pending
+    }
+
+    /// Nothing came, and the gateway ends: so does the connection, at once if it has served. The request for which it was opened
+    /// is under way, and has its time.
+    fn poll_end(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<()> {
+        // What has reached the system has arrived, and the runtime will hear of it.
+        if self.line.has_come() {
+            return Poll::Pending;
+        }
+        if phase == Phase::New {
+            if self.waiting.take().is_some() {
+                self.deadline = self.deadline.min(Instant::now() + self.patience.grace);
+            }
+            ready!(self.reading.poll_due_here(cx, self.deadline));
+        }
+        Poll::Ready(())
     }
 
     /// What came of writing; a caller who takes nothing has a deadline.
@@ -315,5 +333,50 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The connection's task shuts the socket down when it has lingered.
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::listen::load::{Load, Most};
+    use crate::listen::parking::Kept;
+
+    /// A connection on which nothing has come, and its other end.
+    async fn fresh(grace: Duration) -> (Socket, TcpStream) {
+        let listener = TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).await.unwrap();
+        let caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let most = Most { connections: 1, connections_per_address: 1, in_flight: 1, buffered: 0 };
+        let line = Line::new(stream, Load::new(most).connect(peer.ip()).unwrap().peer());
+        let hour = Duration::from_hours(1);
+        let patience = Patience { first_byte: hour, header: hour, idle: hour, grace };
+        (Socket::new(line, patience, Kept::default().place()), caller)
+    }
+
+    #[tokio::test]
+    async fn at_the_end_a_fresh_connection_has_a_moment_for_its_request() {
+        let mut byte = [0];
+        let (mut socket, mut caller) = fresh(Duration::from_hours(1)).await;
+        socket.line.close_when_idle();
+        for _ in 0..2 {
+            tokio::select! {
+                biased;
+                read = socket.read(&mut byte) => panic!("{read:?} though nothing came"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        caller.write_all(b"P").await.unwrap();
+        assert_eq!(socket.read(&mut byte).await.unwrap(), 1, "it came in time");
+
+        let (mut socket, _caller) = fresh(Duration::from_millis(1)).await;
+        socket.line.close_when_idle();
+        assert_eq!(socket.read(&mut byte).await.unwrap(), 0, "nothing came");
+        assert_eq!(socket.line.late(), None, "no deadline of the caller's has passed");
     }
 }
