@@ -252,14 +252,16 @@ mod tests {
     fn what_was_tried_is_what_is_watched() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("patchgate.toml");
-        let schema = include_bytes!("../../../schemas/security-incident-update.json");
+        let shipped = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas")).unwrap();
+        let is_schema = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+        let shipped = shipped.map(|entry| entry.unwrap().path()).find(is_schema).unwrap();
+        let schema = fs::read(&shipped).unwrap();
+        let shipped = shipped.file_stem().unwrap().to_str().unwrap();
         for name in ["a.json", "b.json"] {
-            fs::write(folder.path().join(name), schema).unwrap();
+            fs::write(folder.path().join(name), &schema).unwrap();
         }
         let mut reloader = Reloader::new(Some(file.clone()), Inputs::default());
-        for (generation, names) in
-            [&["a"][..], &["a", "b"], &["b"], &["security-incident-update"]].into_iter().enumerate()
-        {
+        for (generation, names) in [&["a"][..], &["a", "b"], &["b"], &[shipped]].into_iter().enumerate() {
             // One schema twice is refused, but the files are read.
             let guard = |name: &&str| match *name {
                 "a" | "b" => format!("[[guard]]\nschema = \"./{name}.json\"\n"),
