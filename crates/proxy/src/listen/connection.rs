@@ -154,13 +154,15 @@ async fn until_ending<C: Future>(
     // A connection that has used up what its task may do at a time would keep this one from being asked at all.
     let mut ending = pin!(unconstrained(drain.wait_for(|drain| *drain == Drain::Ending)));
     state.mark_changed();
+    let mut begun = false;
     poll_fn(|cx| {
         if let Poll::Ready(result) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(result));
         }
-        // Once asked it wakes this task at the next step of the drain. To ask each time would cost every request.
-        if state.has_changed().unwrap_or(true) {
-            state.mark_unchanged();
+        // Once asked it wakes this task at the next step of the drain. To ask each time would cost every request: that is done
+        // from the first step on, for it may wake this task for a step that has been seen, and then for none before it is asked.
+        if begun || state.has_changed().unwrap_or(true) {
+            begun = *state.borrow_and_update() != Drain::Serving;
             // An error is the end of the gateway, too.
             return ending.as_mut().poll(cx).map(|_| None);
         }
@@ -171,6 +173,10 @@ async fn until_ending<C: Future>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake, Waker};
+    use std::thread;
+
     use tokio::task::coop::{consume_budget, has_budget_remaining};
 
     use super::*;
@@ -202,6 +208,45 @@ mod tests {
             }
             assert!(served.is_finished(), "{steps:?}");
             assert_eq!(served.await.unwrap(), None, "{steps:?}");
+        }
+    }
+
+    /// Knows whether it was woken.
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// A connection that is looked at just as the drain is told of has seen the step before it is woken for it. It must be woken
+    /// for the next one all the same. Two threads race here; of so many rounds some meet the moment.
+    #[test]
+    fn a_connection_that_saw_a_step_before_it_was_told_is_told_of_the_next() {
+        for round in 0..200 {
+            let (tell, told) = watch::channel(Drain::Serving);
+            let seen = told.clone();
+            let mut connection = pin!(std::future::pending::<()>());
+            let mut served = pin!(until_ending(connection.as_mut(), told));
+            let woken = Arc::new(Woken::default());
+            let waker = Waker::from(Arc::clone(&woken));
+            let mut poll = || served.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+            assert!(!poll());
+            let teller = thread::spawn(move || {
+                tell.send_replace(Drain::Announced);
+                tell
+            });
+            while !seen.has_changed().unwrap() {}
+            assert!(!poll());
+            let tell = teller.join().unwrap();
+            // What woke it is done with.
+            while woken.0.swap(false, Ordering::SeqCst) {
+                assert!(!poll());
+            }
+            tell.send_replace(Drain::Ending);
+            assert!(woken.0.load(Ordering::SeqCst) && poll(), "round {round}");
         }
     }
 }
