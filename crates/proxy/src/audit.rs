@@ -104,6 +104,8 @@ pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, Path
             age: written.keep_for.map(|age| age.0),
             bytes: written.keep_bytes.map(|bytes| bytes.0 as u64),
         },
+        // No edit is to be refused for the record's sake that has its place among the requests.
+        most_open: config.limits.in_flight.0.max(Settings::default().most_open),
         committed: Some(Arc::new(move |took: Duration| commits.record(took.as_secs_f64(), &[]))),
         ..Settings::default()
     };

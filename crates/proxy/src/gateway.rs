@@ -7,8 +7,10 @@
 //! | request | connection | with its answer: an edit's whoever waits, a read's at the caller's reset | the connection closes without an answer |
 //! | connection to Graph | upstream client | with the connection | its exchange ends without an answer |
 //! | journal, a thread: writes the audit record | [`run`](crate::cli) | when the workers have ended | edits are refused, `/readyz` fails |
-//! | admin | [`run`](crate::cli) | with the process | the process ends |
+//! | admin | [`run`](crate::cli) | with the process | its address answers no more, and whoever probes it notices; requests go on |
 //! | reload, a thread: reads the configuration again | [`run`](crate::cli) | with the process | the last rules stay; SIGHUP is not heard any more |
+//! | log, a thread: writes its lines | [`run`](crate::cli) | with the process | lines are lost |
+//! | telemetry, threads of the exporters | [`Providers`](crate::telemetry) | with the process | nothing is exported any more |
 //! | embedded Graph, a thread | [`prepare`] | with the process | edits get `UpstreamUnreachable` |
 
 use std::io;

@@ -37,8 +37,8 @@ pub struct Connection {
     pub entrance: Entrance,
 }
 
-/// Answers one request, whatever it is. To be run in a task of its own: an edit is sent, its answer awaited and told of, even
-/// if the caller is gone.
+/// Answers one request, whatever it is. To be run where it ends, whoever waits for it ([`Outliving`](crate::outlive::Outliving)):
+/// an edit is sent, its answer awaited and told of, even if the caller is gone.
 pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> Box<Response<Reply>> {
     let begun = Instant::now();
     let under_way = UnderWay::begin(connection);

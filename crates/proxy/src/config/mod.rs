@@ -2,7 +2,7 @@
 //! where each value comes from.
 //!
 //! The way of a configuration: [`find`] says which file; [`file`] takes its text apart; [`layers`] puts the variables and
-//! flags over it; [`Plan`](crate::gateway::Plan) finds out what the values mean together. Each collects all faults there are;
+//! flags over it; [`Plan`](crate::plan::Plan) finds out what the values mean together. Each collects all faults there are;
 //! [`fault`] shows them with their places.
 //!
 //! INVARIANT: unknown keys are errors, also in variables: a typo must not open the gate. Nothing in a value is expanded.
@@ -241,7 +241,7 @@ pub struct Timeouts {
     pub first_byte: Span,
     /// From the first byte of a head to its last.
     pub header: Span,
-    /// From the first byte of a body to its last.
+    /// From when a body is first waited for to its last byte.
     pub body: Span,
     /// Connecting to Graph.
     pub connect: Span,

@@ -8,7 +8,7 @@ use patchgate_model::refusal::FramingFault;
 
 use super::wire::{Phase, Verdict, Wire};
 
-/// One side tells, the other one asks; both are the connection's own task.
+/// One side tells, the other one asks: the connection's task and the requests on it, which may have gone on in tasks of their own.
 #[derive(Debug, Default)]
 pub struct Seen {
     heads: AtomicU64,

@@ -26,7 +26,7 @@ pub struct Told<'a> {
     pub resource: Option<Resource>,
     /// The guard of an edit, once its head was admitted.
     pub guard: Option<&'a Guarded>,
-    /// The edit, if it was allowed.
+    /// The edit, once it was checked.
     pub edit: Option<Edit>,
     /// Whether it was allowed.
     pub allowed: bool,

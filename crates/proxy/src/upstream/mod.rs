@@ -61,8 +61,8 @@ impl Upstream {
 
     /// Sends an edit, once, and waits for the head of Graph's answer.
     ///
-    /// It is sent again only where it provably was not sent. To be run in a task of its own: it must end, whoever waits
-    /// for it.
+    /// It is sent again only where it provably was not sent. To be run where it ends, whoever waits for it
+    /// ([`Outliving`](crate::outlive::Outliving)).
     pub async fn forward(
         &self,
         intent: RecordedIntent<Edit>,
