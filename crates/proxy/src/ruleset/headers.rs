@@ -164,7 +164,8 @@ fn passed(headers: &HeaderMap, read: bool, needed: &[HeaderName], mut outbound: 
     for (name, value) in headers {
         match passage(name) {
             Passage::None => named |= *name == CONNECTION,
-            Passage::Free | Passage::Condition if value.to_str().is_err() => {}
+            // What is needed, or says when an edit may be applied, is never left out: then more would happen than was asked for.
+            Passage::Free if value.to_str().is_err() && !needed.contains(name) => {}
             Passage::Free | Passage::Condition => _ = outbound.append(name, value.clone()),
             // Admission has looked into it.
             Passage::Token => {
@@ -285,6 +286,22 @@ mod tests {
             "return=minimal, odata.maxpagesize=5, include-unknown-enum-members"
         );
         assert!(!read.fields().contains_key("content-type"));
+    }
+
+    /// An entity tag may have bytes that are no ASCII (RFC 9110, 8.8.3); without its condition the edit would always be made.
+    #[test]
+    fn what_an_edit_depends_on_passes_byte_for_byte() {
+        let needed = [HeaderName::from_static("sdkversion")];
+        let odd = HeaderValue::from_bytes(b"\"caf\xe9\"").unwrap();
+        let mut inbound = HeaderMap::new();
+        for name in ["if-match", "sdkversion", "accept"] {
+            inbound.append(name, odd.clone());
+        }
+        let target = PathAndQuery::from_static("/a");
+        let edit = Outbound::of_edit(&inbound, &target, &needed, HeaderMap::new());
+        assert_eq!(edit.fields().get("if-match"), Some(&odd));
+        assert_eq!(edit.fields().get("sdkversion"), Some(&odd));
+        assert!(!edit.fields().contains_key("accept"));
     }
 
     #[test]
