@@ -119,10 +119,11 @@ impl Scan {
         self.faults.listed.iter().map(|fault| fault.line).find(|line| *line < tail)
     }
 
-    /// The first line of a format that only a newer program knows, and that format's version.
-    pub(crate) fn newer_at(&self) -> Option<(u64, u64)> {
+    /// The version of a format that only a newer program knows, if the segment is of one. Such a program begins a segment of its
+    /// own: in the midst of one it is damage.
+    pub(crate) fn newer(&self) -> Option<u64> {
         self.faults.listed.iter().find_map(|fault| match fault.problem {
-            Problem::Broken(Broken::Version(version)) if version > FORMAT => Some((fault.line, version)),
+            Problem::Broken(Broken::Version(version)) if version > FORMAT && fault.line == 1 => Some(version),
             _ => None,
         })
     }

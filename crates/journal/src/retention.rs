@@ -99,12 +99,17 @@ pub(crate) fn plan(
         })?;
         let holds = scan.faults.total == 0 && scan.tail.is_none() && follows;
         let followed = |end: &Head| next.opening.as_ref().is_some_and(|opening| opening.before == *end);
-        let Some(end) = known.head.filter(|end| holds && followed(end)) else {
+        // What should have gone already goes, though what followed it is gone.
+        let late = |end: &Head| end.seq < begins.seq;
+        let Some(end) = known.head.filter(|end| holds && (followed(end) || late(end))) else {
             plan.evidence = Some(segment.name);
             break;
         };
+        if !followed(&end) {
+            known = Known::default();
+        }
         let whole = Whole { name: segment.name, bytes: segment.length, latest, end };
-        if !retention.lets_go(&whole, total, now) {
+        if !late(&end) && !retention.lets_go(&whole, total, now) {
             break;
         }
         let take_away = plan.take_away.get_or_insert(TakeAway { segments: Vec::new(), end });

@@ -47,9 +47,9 @@ pub(crate) fn look(storage: &dyn Storage) -> io::Result<Found> {
     for segment in end {
         let reader = reading::open(storage, segment.name, segment.counts)?;
         let scan = recovery::scan(reader, &mut known, &mut |_| {})?;
-        if let Some((line, version)) = scan.newer_at() {
+        if let Some(version) = scan.newer() {
             let broken = Broken::Version(version);
-            let text = format!("'{}', line {line}: {broken}", segment.name);
+            let text = format!("'{}': {broken}", segment.name);
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         scans.push((segment, scan));
@@ -143,8 +143,10 @@ fn take_away(storage: &dyn Storage, listed: &[Listed], begins: Head) {
                 .as_ref()
                 .is_some_and(|Opening { before, .. }| before.seq < begins.seq || *before == begins)
         {
-            // What could not be removed is found by the next look.
-            _ = storage.remove(&old.name.to_string());
+            // What could not be removed is found by the next look; a hole behind it would be taken for somebody else's.
+            if storage.remove(&old.name.to_string()).is_err() {
+                return;
+            }
         }
     }
 }

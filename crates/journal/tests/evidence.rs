@@ -13,7 +13,7 @@ use patchgate_journal::record::Kind;
 use patchgate_journal::record::read::Record;
 use patchgate_journal::segment::SegmentName;
 use patchgate_journal::simulator::{Fault, Simulator};
-use patchgate_journal::storage::Reading;
+use patchgate_journal::storage::{Reading, Storage};
 use patchgate_journal::verify::verify;
 use patchgate_journal::{Health, Journal, OpenError, Outcome, Retention, Settings};
 use support::{
@@ -68,6 +68,25 @@ fn retention_takes_no_evidence() {
             assert_ne!(findings(&disk), [""; 0], "{what}");
         }
     }
+    // What was to go and could not, goes when it can, though what followed it is gone.
+    let disk = whole.copy();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), forgetful()).unwrap();
+    let mut number = 100;
+    while segments(&disk).iter().any(|name| names[..4].contains(name)) {
+        edits(&journal, number..number + 5);
+        number += 5;
+    }
+    let first = whole.bytes(&names[0]).unwrap();
+    let mut left = Storage::create(&disk, &names[0]).unwrap();
+    left.append(&first).unwrap();
+    left.sync().unwrap();
+    while disk.bytes(&names[0]).is_some() {
+        edits(&journal, number..number + 5);
+        number += 5;
+    }
+    assert_eq!(journal.counters().evidence, 0);
+    journal.close();
+    assert_eq!(findings(&disk), [""; 0]);
     // What is sound goes.
     let disk = whole.copy();
     let (journal, _) = Journal::open_on(Box::new(disk.clone()), forgetful()).unwrap();
@@ -134,6 +153,17 @@ fn a_full_disk_is_no_reason_to_remove_what_can_not_be_moved() {
     assert_eq!(findings(&disk), [""; 0]);
 }
 
+/// A newer program begins a segment of its own.
+#[test]
+fn another_version_in_the_midst_is_damage() {
+    let disk = some_segments();
+    let last = segments(&disk).pop().unwrap();
+    disk.tamper(&last, |bytes| bytes.extend_from_slice(b"{\"v\":2,junk\n"));
+    let (journal, started) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    journal.close();
+    assert_eq!((started.cut.len(), started.damaged.len()), (1, 1), "{started:?}");
+}
+
 /// A file whose number leaves none for the next segment.
 #[test]
 fn the_last_number_is_not_followed_by_the_first() {
@@ -141,7 +171,7 @@ fn the_last_number_is_not_followed_by_the_first() {
     let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
     journal.close();
     let planted = SegmentName { number: u64::MAX, first: 1 }.to_string();
-    patchgate_journal::storage::Storage::create(&disk, &planted).unwrap();
+    Storage::create(&disk, &planted).unwrap();
     let error = Journal::open_on(Box::new(disk.clone()), quick()).unwrap_err();
     assert!(error.to_string().contains("move it away"), "{error}");
     assert!(disk.bytes(&planted).is_some());

@@ -36,11 +36,13 @@ impl Writer {
         // Without a thread nothing is taken away, until the next look.
         let looking = thread::Builder::new().name("journal-retention".to_owned()).spawn(move || {
             let plan = retention::plan(&*reader, &retention, begins, now);
-            if plan.is_err() {
+            let take_away = if let Ok(Plan { take_away, evidence }) = plan {
+                shared.counted.evidence.store(evidence.map_or(0, |name| name.number), Ordering::Relaxed);
+                take_away
+            } else {
                 Counted::add(&shared.counted.failures, 1);
-            }
-            let Plan { take_away, evidence } = plan.unwrap_or_default();
-            shared.counted.evidence.store(evidence.map_or(0, |name| name.number), Ordering::Relaxed);
+                None
+            };
             shared.order(Order::TakeAway(take_away));
         });
         self.retaining = looking.is_ok();
@@ -67,6 +69,8 @@ impl Writer {
         // The oldest first, so that what is left is a chain after a crash, too.
         let removed = plan.segments.iter().try_for_each(|name| self.storage.remove(&name.to_string()));
         // What could not be removed is found by the next look.
-        _ = removed.and_then(|()| self.storage.sync_directory());
+        if removed.and_then(|()| self.storage.sync_directory()).is_err() {
+            Counted::add(&self.shared.counted.failures, 1);
+        }
     }
 }
