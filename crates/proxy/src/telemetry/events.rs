@@ -84,38 +84,22 @@ fn log(which: LogRequests, answered: &Answered<'_>) {
         return;
     };
     let (code, cause) = (refusal.code(), refusal.cause());
+    macro_rules! line {
+        ($level:ident, $message:literal $(, $more:ident)?) => {
+            tracing::$level!(
+                request_id, trace_id, method, route, resource, status, code, cause, generation, $($more,)? $message
+            )
+        };
+    }
     match refusal {
-        Refusal::OutcomeUnknown => tracing::warn!(
-            request_id,
-            trace_id,
-            method,
-            route,
-            resource,
-            status,
-            code,
-            cause,
-            generation,
-            "the edit was sent and no whole answer came: it may have been applied"
-        ),
-        _ if told.allowed => tracing::info!(
-            request_id,
-            trace_id,
-            method,
-            route,
-            resource,
-            status,
-            code,
-            cause,
-            generation,
-            "allowed, and not answered"
-        ),
+        Refusal::OutcomeUnknown => {
+            line!(warn, "the edit was sent and no whole answer came: it may have been applied");
+        }
+        _ if told.allowed => line!(info, "allowed, and not answered"),
         _ => {
             let violations: Vec<String> = refusal.violations().iter().map(Violation::known).collect();
             let violations = (!violations.is_empty()).then(|| violations.join(", "));
-            tracing::info!(
-                request_id, trace_id, method, route, resource, status, code, cause, generation, violations,
-                "refused"
-            );
+            line!(info, "refused", violations);
         }
     }
 }
