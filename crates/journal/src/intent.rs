@@ -1,7 +1,8 @@
 //! The proofs: an edit whose intent is on record, and an outcome that is.
 //!
 //! INVARIANT: a [`RecordedIntent`] exists only where the intent is recorded, as durable as the journal is set (with `strict` the
-//! writer has answered so), and holds the edit that was. Each one is closed: by [`close`](RecordedIntent::close), or by its end, which records that nobody knows.
+//! writer has answered so), and holds the edit that was. Each one is closed: by [`close`](RecordedIntent::close), or by its end,
+//! which records that nobody knows.
 
 use std::pin::Pin;
 use std::sync::Arc;

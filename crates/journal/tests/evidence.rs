@@ -25,6 +25,13 @@ fn forgetful() -> Settings {
     Settings { retention: Retention { age: None, bytes: Some(8 << 10) }, ..quick() }
 }
 
+/// Records edits with numbers from this one on, as long as something is so.
+fn edits_while(journal: &Journal, from: u64, is_so: impl Fn() -> bool) {
+    for number in (from..).take_while(|_| is_so()) {
+        edits(journal, number..number + 1);
+    }
+}
+
 /// The last line of a segment anew, with another content and a hash that is right for it.
 fn replace_last(bytes: &mut Vec<u8>) {
     let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
@@ -57,11 +64,7 @@ fn retention_takes_no_evidence() {
         // More than one look, so that what a look left behind is seen by the next one.
         for round in 1..4 {
             let (journal, _) = Journal::open_on(Box::new(disk.clone()), forgetful()).unwrap();
-            let mut number = 100 * round;
-            while journal.counters().evidence == 0 {
-                edits(&journal, number..number + 5);
-                number += 5;
-            }
+            edits_while(&journal, 100 * round, || journal.counters().evidence == 0);
             journal.close();
             let left = segments(&disk);
             assert!(evidence.iter().all(|name| left.contains(name)), "{what}: {left:?}");
@@ -71,19 +74,12 @@ fn retention_takes_no_evidence() {
     // What was to go and could not, goes when it can, though what followed it is gone.
     let disk = whole.copy();
     let (journal, _) = Journal::open_on(Box::new(disk.clone()), forgetful()).unwrap();
-    let mut number = 100;
-    while segments(&disk).iter().any(|name| names[..4].contains(name)) {
-        edits(&journal, number..number + 5);
-        number += 5;
-    }
+    edits_while(&journal, 100, || segments(&disk).iter().any(|name| names[..4].contains(name)));
     let first = whole.bytes(&names[0]).unwrap();
     let mut left = Storage::create(&disk, &names[0]).unwrap();
     left.append(&first).unwrap();
     left.sync().unwrap();
-    while disk.bytes(&names[0]).is_some() {
-        edits(&journal, number..number + 5);
-        number += 5;
-    }
+    edits_while(&journal, 100_000, || disk.bytes(&names[0]).is_some());
     assert_eq!(journal.counters().evidence, 0);
     journal.close();
     assert_eq!(findings(&disk), [""; 0]);
@@ -91,11 +87,7 @@ fn retention_takes_no_evidence() {
     let disk = whole.copy();
     let (journal, _) = Journal::open_on(Box::new(disk.clone()), forgetful()).unwrap();
     edits(&journal, 100..140);
-    let mut number = 200;
-    while segments(&disk).iter().any(|name| names[..4].contains(name)) {
-        edits(&journal, number..number + 5);
-        number += 5;
-    }
+    edits_while(&journal, 200, || segments(&disk).iter().any(|name| names[..4].contains(name)));
     journal.close();
     assert_eq!(findings(&disk), [""; 0]);
 }
@@ -144,11 +136,7 @@ fn a_full_disk_is_no_reason_to_remove_what_can_not_be_moved() {
     disk.quota(None);
     wait_until_writable(&journal);
     // It keeps nothing behind it from going, and goes with that.
-    let mut number = 100;
-    while disk.bytes(&last).is_some() {
-        edits(&journal, number..number + 5);
-        number += 5;
-    }
+    edits_while(&journal, 100, || disk.bytes(&last).is_some());
     journal.close();
     assert_eq!(findings(&disk), [""; 0]);
 }
@@ -206,11 +194,7 @@ fn retention_while_the_chain_is_read_is_no_finding() {
     let before = some_segments();
     let behind = before.copy();
     let (journal, _) = Journal::open_on(Box::new(behind.clone()), forgetful()).unwrap();
-    let mut number = 100;
-    while segments(&behind).iter().any(|name| segments(&before)[..3].contains(name)) {
-        edits(&journal, number..number + 1);
-        number += 1;
-    }
+    edits_while(&journal, 100, || segments(&behind).iter().any(|name| segments(&before)[..3].contains(name)));
     journal.close();
     for left in 1..=3 * segments(&before).len() {
         let disk = Goes { before: before.copy(), behind: behind.copy(), left: Cell::new(left) };

@@ -26,7 +26,8 @@ pub async fn read(
 }
 
 /// Lets the other tasks of this thread go first, once: they do the same as this one did, and find its code in the caches. It
-/// costs nothing, for the parser has just woken this task, to hear of the body's end.
+/// costs nothing, for the parser has just woken this task, to hear of the body's end. The runtime's own `yield_now` would wake it
+/// once more, behind that.
 async fn step_aside() {
     let mut aside = false;
     poll_fn(|cx| {

@@ -76,7 +76,7 @@ pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> 
             };
             let mut response = respond::refusal(&refusal, stamp);
             if leaves_body(line, &head.headers, &told, &refusal) {
-                respond::close(&mut response);
+                respond::close(response.headers_mut());
             }
             (response, Some(refusal))
         }

@@ -41,18 +41,16 @@ pub fn refusal(refusal: &Refusal, stamp: Stamp<'_>) -> Response<Body> {
     response
 }
 
-/// The last answer of its connection.
-pub fn close(response: &mut Response<Body>) {
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+/// Says that an answer is the last one of its connection.
+pub fn close(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// Fields that one kind of refusal needs.
 fn particular(refusal: &Refusal, headers: &mut HeaderMap) {
     match refusal {
         // The rest of a body that did not come in time is not waited for.
-        Refusal::Framing(_) | Refusal::BodyTimeout => {
-            _ = headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
+        Refusal::Framing(_) | Refusal::BodyTimeout => close(headers),
         Refusal::Method(allow) => _ = headers.insert(ALLOW, HeaderValue::from_static(allow)),
         Refusal::Credential(_) => _ = headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         Refusal::ContentCoding => _ = headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")),

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -25,6 +24,7 @@ use crate::gateway::Worker;
 use crate::outlive::{Outliving, Panicked};
 use crate::pipeline::{self, Connection};
 use crate::reply::Reply;
+use crate::respond;
 use crate::telemetry::metrics::ParserRefusal;
 use crate::telemetry::traces::Entrance;
 
@@ -138,7 +138,7 @@ fn requests(
             let mut response = *answered.await?;
             // The end may have come while it was under way. What has not changed need not be looked at, under a lock.
             if ending || drain.has_changed().unwrap_or(true) {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                respond::close(response.headers_mut());
             }
             Ok::<_, Panicked>(response)
         }

@@ -13,6 +13,7 @@ use crate::authority;
 #[derive(Debug, Clone)]
 pub struct Origin {
     authority: Authority,
+    port: u16,
     host_field: HeaderValue,
     prefix: String,
     base: String,
@@ -62,15 +63,16 @@ impl Origin {
             "http" => return Err(OriginError::Cleartext(url.to_owned())),
             _ => return wrong("its scheme is neither https nor http"),
         };
-        let port = authority::port_of(scheme);
+        let usual = authority::port_of(scheme);
+        let port = authority.port_u16().unwrap_or(usual);
         let authority = authority::plain(scheme, authority);
         let base = format!("{scheme}://{authority}{prefix}");
         let spelled_out =
-            authority.port().is_none().then(|| format!("{scheme}://{authority}:{port}{prefix}"));
+            authority.port().is_none().then(|| format!("{scheme}://{authority}:{usual}{prefix}"));
         let Ok(host_field) = HeaderValue::try_from(authority.as_str()) else {
             return wrong("its host is no header field");
         };
-        Ok(Self { authority, host_field, prefix, base, spelled_out, tls })
+        Ok(Self { authority, port, host_field, prefix, base, spelled_out, tls })
     }
 
     /// The base URL, without a slash at its end, and without the port of its scheme.
@@ -109,7 +111,7 @@ impl Origin {
 
     /// The port; that of the scheme where none is given.
     pub fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 })
+        self.port
     }
 
     /// The name that the certificate must have; nothing for cleartext.
