@@ -5,6 +5,7 @@
 //!
 //! A refusal leaves at the step that finds it. Steps never call steps.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -128,7 +129,9 @@ async fn way<'r>(
             told.resource = Some(admitted.resource().clone());
             told.guard = Some(admitted.guard());
             let mut kept = worker.load.hold();
-            let bytes = body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept).await?;
+            let reading =
+                pin!(body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept));
+            let bytes = reading.await?;
             let edit = admitted.decide(&bytes)?;
             // From here on the edit's own bytes are held, and not the caller's beside them: that is what was counted.
             drop(bytes);
@@ -136,7 +139,9 @@ async fn way<'r>(
             let intent = audit::record(&worker.journal, edit, told, trace).await?;
             told.allowed = true;
             let outbound = admitted.outbound(spare::take());
-            worker.upstream.forward(intent, outbound, told.request_id, trace).await.recorded().await
+            let forwarding = pin!(worker.upstream.forward(intent, outbound, told.request_id, trace));
+            let recording = pin!(forwarding.await.recorded());
+            recording.await
         }
     }
 }

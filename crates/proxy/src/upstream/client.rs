@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -149,11 +149,14 @@ impl Client {
         let request = match self.kept(now) {
             None => request,
             // A kept connection may be closed by the other side at any moment: then the request comes back unsent.
-            Some(kept) => match self.exchange(kept, request, now).await {
-                Ok(response) => return Ok(response),
-                Err(Unanswered { unsent: Some(unsent), .. }) => unsent,
-                Err(Unanswered { failure, unsent: None }) => return Err(failure),
-            },
+            Some(kept) => {
+                let exchanging = pin!(self.exchange(kept, request, now));
+                match exchanging.await {
+                    Ok(response) => return Ok(response),
+                    Err(Unanswered { unsent: Some(unsent), .. }) => unsent,
+                    Err(Unanswered { failure, unsent: None }) => return Err(failure),
+                }
+            }
         };
         // Connecting is rare, and what it needs is large: it lies apart, so that what all requests need is small.
         Box::pin(self.send_anew(request)).await
@@ -176,6 +179,7 @@ impl Client {
     ) -> impl Future<Output = Result<Response, Unanswered>> {
         let sending = connection.sender.try_send_request(*request);
         async move {
+            let sending = pin!(sending);
             match connection.in_time(now + self.deadlines.answer, sending).await {
                 // Nobody asked for another protocol: what comes now is no answer to the request.
                 Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
@@ -299,8 +303,11 @@ impl Connection {
     }
 
     /// What comes of some work, if it comes by then.
-    async fn in_time<T>(&mut self, due: Instant, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    async fn in_time<T>(
+        &mut self,
+        due: Instant,
+        mut work: Pin<&mut impl Future<Output = T>>,
+    ) -> Option<T> {
         let due = tokio::time::Instant::from_std(due);
         poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {

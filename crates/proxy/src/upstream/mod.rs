@@ -14,6 +14,7 @@ mod request;
 pub mod roots;
 mod stream;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -74,7 +75,8 @@ impl Upstream {
         let edit = intent.edit();
         let span = trace.client("PATCH", edit.resource(), &self.origin);
         let request = request::edit(&self.origin, edit, outbound, &span);
-        let result = self.client.send(request, begun).await;
+        let sending = pin!(self.client.send(request, begun));
+        let result = sending.await;
         let result = self
             .told("PATCH", edit.resource(), begun, span, result)
             .inspect_err(|failure| unanswered(failure, request_id, trace));
@@ -102,7 +104,8 @@ impl Upstream {
         let begun = Instant::now();
         let span = trace.client("GET", read.resource(), &self.origin);
         let request = request::read(&self.origin, read, &span);
-        let result = self.client.send(request, begun).await;
+        let sending = pin!(self.client.send(request, begun));
+        let result = sending.await;
         let answer = self
             .told("GET", read.resource(), begun, span, result)
             .inspect_err(|failure| unanswered(failure, request_id, trace))
