@@ -38,65 +38,95 @@ pub struct Connection {
     pub entrance: Entrance,
 }
 
+/// A request whose head has arrived.
+#[derive(Debug)]
+pub struct Arrived {
+    begun: Instant,
+    head: Head,
+    incoming: Incoming,
+}
+
+impl Arrived {
+    /// It arrives now.
+    pub fn now(request: Request<Incoming>) -> Self {
+        let begun = Instant::now();
+        let (parts, incoming) = request.into_parts();
+        let head = Head {
+            method: parts.method,
+            target: Target::of(parts.uri),
+            headers: parts.headers,
+            received: Timestamp::now(),
+        };
+        Self { begun, head, incoming }
+    }
+}
+
 /// Answers one request, whatever it is. To be run where it ends, whoever waits for it ([`Outliving`](crate::outlive::Outliving)):
 /// an edit is sent, its answer awaited and told of, even if the caller is gone.
-pub async fn handle(connection: Arc<Connection>, request: Request<Incoming>) -> Box<Response<Reply>> {
-    let begun = Instant::now();
+///
+/// No `async fn`, which would keep the request a second time for as long as it lasts; and hardly anything is done before its
+/// first poll, so that it is made in its place.
+pub fn handle(
+    connection: Arc<Connection>,
+    Arrived { begun, head, incoming }: Arrived,
+) -> impl Future<Output = Box<Response<Reply>>> {
     let under_way = UnderWay::begin(connection);
-    let Connection { worker, line, entrance } = under_way.connection();
-    let framed = line.seen().verdict();
-    let placed = if under_way.has_place() { Ok(()) } else { Err(Refusal::Overloaded) };
-    let rules = worker.rules.load_full();
-    let (head, incoming) = taken_apart(request);
-    let trace = worker.traces.begin(&head);
-    let mut told = Told {
-        request_id: request_id(head.received),
-        credential: Credential::Missing,
-        generation: rules.generation(),
-        resource: None,
-        guard: None,
-        edit: None,
-        allowed: false,
-    };
+    async move {
+        let Connection { worker, line, entrance } = under_way.connection();
+        let framed = line.seen().verdict();
+        let placed = if under_way.has_place() { Ok(()) } else { Err(Refusal::Overloaded) };
+        let rules = worker.rules.load_full();
+        let trace = worker.traces.begin(&head);
+        let mut told = Told {
+            request_id: request_id(head.received),
+            credential: Credential::Missing,
+            generation: rules.generation(),
+            resource: None,
+            guard: None,
+            edit: None,
+            allowed: false,
+        };
 
-    let result = match framed.map_err(Refusal::Framing).and(placed) {
-        Ok(()) => way(worker, line, &rules, &head, incoming, &trace, &mut told).await,
-        Err(refusal) => Err(refusal),
-    };
+        let result = match framed.map_err(Refusal::Framing).and(placed) {
+            Ok(()) => way(worker, line, &rules, &head, incoming, &trace, &mut told).await,
+            Err(refusal) => Err(refusal),
+        };
 
-    let (response, refusal) = match result {
-        Ok(answer) => (respond::answer(*answer, told.request_id), None),
-        Err(refusal) => {
-            let client_request_id = head.headers.get("client-request-id").map(http::HeaderValue::as_bytes);
-            let client_request_id = client_request_id.and_then(ClientRequestId::parse);
-            let stamp = Stamp {
-                received: head.received,
-                request_id: told.request_id,
-                client_request_id: client_request_id.as_ref(),
-                generation: told.generation,
-            };
-            let mut response = respond::refusal(&refusal, stamp);
-            if leaves_body(line, &head.headers, &told, &refusal) {
-                respond::close(response.headers_mut());
+        let (response, refusal) = match result {
+            Ok(answer) => (respond::answer(*answer, told.request_id), None),
+            Err(refusal) => {
+                let client_request_id =
+                    head.headers.get("client-request-id").map(http::HeaderValue::as_bytes);
+                let client_request_id = client_request_id.and_then(ClientRequestId::parse);
+                let stamp = Stamp {
+                    received: head.received,
+                    request_id: told.request_id,
+                    client_request_id: client_request_id.as_ref(),
+                    generation: told.generation,
+                };
+                let mut response = respond::refusal(&refusal, stamp);
+                if leaves_body(line, &head.headers, &told, &refusal) {
+                    respond::close(response.headers_mut());
+                }
+                (response, Some(refusal))
             }
-            (response, Some(refusal))
+        };
+        let answered = Answered {
+            head: &head,
+            told: &told,
+            trace: &trace,
+            status: response.status(),
+            refusal: refusal.as_ref(),
+            took: begun.elapsed(),
+        };
+        if let Some(refusal) = &refusal {
+            audit::refuse(&worker.journal, &told, &trace, refusal);
         }
-    };
-    let answered = Answered {
-        head: &head,
-        told: &told,
-        trace: &trace,
-        status: response.status(),
-        refusal: refusal.as_ref(),
-        took: begun.elapsed(),
-    };
-    if let Some(refusal) = &refusal {
-        audit::refuse(&worker.journal, &told, &trace, refusal);
+        events::answered(worker.log_requests, &worker.metrics, &answered);
+        trace.end(&head, entrance, &told, response.status(), refusal.as_ref());
+        spare::keep(head.headers);
+        Box::new(response.map(|body| Reply::new(body, under_way)))
     }
-    events::answered(worker.log_requests, &worker.metrics, &answered);
-    trace.end(&head, entrance, &told, response.status(), refusal.as_ref());
-    spare::keep(head.headers);
-    Box::new(response.map(|body| Reply::new(body, under_way)))
 }
 
 /// From the head to Graph's answer, or to the refusal.
@@ -118,30 +148,31 @@ async fn way<'r>(
         Admitted::Read(read) => {
             told.resource = Some(read.resource().clone());
             told.allowed = true;
-            let here = here(rules, head);
-            // A read ends with its caller; an edit does not.
-            tokio::select! {
-                answer = worker.upstream.read(&read, &here, told.request_id, trace) => answer,
-                () = line.reset() => Err(Refusal::CallerGone),
-            }
+            let (here, request_id) = (here(rules, head), told.request_id);
+            // What reads need lies apart, so that edits need less. A read ends with its caller; an edit does not.
+            Box::pin(async move {
+                tokio::select! {
+                    answer = worker.upstream.read(&read, &here, request_id, trace) => answer,
+                    () = line.reset() => Err(Refusal::CallerGone),
+                }
+            })
+            .await
         }
         Admitted::Edit(admitted) => {
             told.resource = Some(admitted.resource().clone());
             told.guard = Some(admitted.guard());
             let mut kept = worker.load.hold();
-            let reading =
-                pin!(body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept));
-            let bytes = reading.await?;
+            let bytes =
+                pin!(body::read(incoming, admitted.body_limit(), worker.body_deadline, &mut kept)).await?;
             let edit = admitted.decide(&bytes)?;
             // From here on the edit's own bytes are held, and not the caller's beside them: that is what was counted.
             drop(bytes);
             told.edit = Some(edit.clone());
-            let intent = audit::record(&worker.journal, edit, told, trace).await?;
+            let intent = pin!(audit::record(&worker.journal, edit, told, trace)).await?;
             told.allowed = true;
             let outbound = admitted.outbound(spare::take());
-            let forwarding = pin!(worker.upstream.forward(intent, outbound, told.request_id, trace));
-            let recording = pin!(forwarding.await.recorded());
-            recording.await
+            let forwarded = pin!(worker.upstream.forward(intent, outbound, told.request_id, trace)).await;
+            pin!(forwarded.recorded()).await
         }
     }
 }
@@ -164,17 +195,6 @@ fn request_id(received: Timestamp) -> RequestId {
     let seconds = u64::try_from(received.as_second()).unwrap_or_default();
     let nanoseconds = u32::try_from(received.subsec_nanosecond()).unwrap_or_default();
     RequestId::from_uuid(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)))
-}
-
-fn taken_apart(request: Request<Incoming>) -> (Head, Incoming) {
-    let (parts, body) = request.into_parts();
-    let head = Head {
-        method: parts.method,
-        target: Target::of(parts.uri),
-        headers: parts.headers,
-        received: Timestamp::now(),
-    };
-    (head, body)
 }
 
 /// The base URL under which the caller reached the gateway.

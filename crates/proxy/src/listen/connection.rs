@@ -22,7 +22,7 @@ use super::load::Connected;
 use super::parking::Place;
 use crate::gateway::Worker;
 use crate::outlive::{Outliving, Panicked};
-use crate::pipeline::{self, Connection};
+use crate::pipeline::{self, Arrived, Connection};
 use crate::reply::Reply;
 use crate::respond;
 use crate::telemetry::metrics::ParserRefusal;
@@ -132,7 +132,8 @@ fn requests(
     service_fn(move |request| {
         // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no answer,
         // and its connection closes without one.
-        let answered = Outliving::new(pipeline::handle(Arc::clone(&connection), request), &place);
+        let handling = pipeline::handle(Arc::clone(&connection), Arrived::now(request));
+        let answered = Outliving::new(handling, &place);
         let drain = Arc::clone(&drain);
         async move {
             let mut response = *answered.await?;

@@ -150,8 +150,8 @@ impl Client {
             None => request,
             // A kept connection may be closed by the other side at any moment: then the request comes back unsent.
             Some(kept) => {
-                let exchanging = pin!(self.exchange(kept, request, now));
-                match exchanging.await {
+                let answer = pin!(self.exchange(kept, request, now)).await;
+                match answer {
                     Ok(response) => return Ok(response),
                     Err(Unanswered { unsent: Some(unsent), .. }) => unsent,
                     Err(Unanswered { failure, unsent: None }) => return Err(failure),
@@ -303,11 +303,7 @@ impl Connection {
     }
 
     /// What comes of some work, if it comes by then.
-    async fn in_time<T>(
-        &mut self,
-        due: Instant,
-        mut work: Pin<&mut impl Future<Output = T>>,
-    ) -> Option<T> {
+    async fn in_time<T>(&mut self, due: Instant, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         let due = tokio::time::Instant::from_std(due);
         poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {

@@ -64,33 +64,35 @@ impl Upstream {
     ///
     /// It is sent again only where it provably was not sent. To be run where it ends, whoever waits for it
     /// ([`Outliving`](crate::outlive::Outliving)).
-    pub async fn forward(
+    ///
+    /// No `async fn`, which would keep what it takes a second time for as long as it lasts.
+    pub fn forward(
         &self,
         intent: RecordedIntent<Edit>,
         outbound: Outbound,
         request_id: RequestId,
         trace: &Trace,
-    ) -> Forwarded {
+    ) -> impl Future<Output = Forwarded> {
         let begun = intent.recorded_at();
-        let edit = intent.edit();
-        let span = trace.client("PATCH", edit.resource(), &self.origin);
-        let request = request::edit(&self.origin, edit, outbound, &span);
-        let sending = pin!(self.client.send(request, begun));
-        let result = sending.await;
-        let result = self
-            .told("PATCH", edit.resource(), begun, span, result)
-            .inspect_err(|failure| unanswered(failure, request_id, trace));
-        let outcome = match &result {
-            Ok(answer) => Outcome::answered(answer.status.as_u16(), graphs_id(&answer.headers)),
-            Err(Failure { sent: Sent::No, .. }) => Outcome::not_sent(),
-            Err(Failure { sent: Sent::Maybe, .. }) => Outcome::unknown(),
-        };
-        let closing = intent.close(outcome);
-        let answer = result.map_err(|failure| match failure.sent {
-            Sent::No => Refusal::UpstreamUnreachable,
-            Sent::Maybe => Refusal::OutcomeUnknown,
-        });
-        Forwarded { answer, closing, request_id }
+        let span = trace.client("PATCH", intent.edit().resource(), &self.origin);
+        let request = request::edit(&self.origin, intent.edit(), outbound, &span);
+        async move {
+            let result = pin!(self.client.send(request, begun)).await;
+            let result = self
+                .told("PATCH", intent.edit().resource(), begun, span, result)
+                .inspect_err(|failure| unanswered(failure, request_id, trace));
+            let outcome = match &result {
+                Ok(answer) => Outcome::answered(answer.status.as_u16(), graphs_id(&answer.headers)),
+                Err(Failure { sent: Sent::No, .. }) => Outcome::not_sent(),
+                Err(Failure { sent: Sent::Maybe, .. }) => Outcome::unknown(),
+            };
+            let closing = intent.close(outcome);
+            let answer = result.map_err(|failure| match failure.sent {
+                Sent::No => Refusal::UpstreamUnreachable,
+                Sent::Maybe => Refusal::OutcomeUnknown,
+            });
+            Forwarded { answer, closing, request_id }
+        }
     }
 
     /// Reads, and gives links in the answer the origin under which the caller reached the gateway.
@@ -104,8 +106,7 @@ impl Upstream {
         let begun = Instant::now();
         let span = trace.client("GET", read.resource(), &self.origin);
         let request = request::read(&self.origin, read, &span);
-        let sending = pin!(self.client.send(request, begun));
-        let result = sending.await;
+        let result = pin!(self.client.send(request, begun)).await;
         let answer = self
             .told("GET", read.resource(), begun, span, result)
             .inspect_err(|failure| unanswered(failure, request_id, trace))
@@ -149,8 +150,9 @@ impl Upstream {
 impl Forwarded {
     /// What Graph said, once the outcome is on record. There is no other way to it.
     pub async fn recorded(self) -> Result<Box<Answer>, Refusal> {
-        audit::closed(self.closing, self.request_id).await;
-        self.answer
+        let Self { answer, closing, request_id } = self;
+        pin!(audit::closed(closing, request_id)).await;
+        answer
     }
 }
 
