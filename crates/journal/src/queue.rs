@@ -273,6 +273,9 @@ impl Shared {
 
     /// Waits until there is something to do, or until a time, and puts what is queued in the place of `batch`, which is
     /// empty. `company` is told how many records are there at first, and says how many to wait for, and how long.
+    ///
+    /// Where several are expected the last of them wakes the writer: to be woken by the first, too, only to sleep again, would
+    /// cost whoever brings it a good part of what the commit saves.
     pub(crate) fn take(
         &self,
         batch: &mut Batch,
@@ -281,9 +284,15 @@ impl Shared {
     ) -> Taken {
         let mut state = self.state();
         let (wanted, within) = company(state.queue.entries.len());
-        state = self.sleep(state, 1, until);
-        if state.queue.entries.len() < wanted && !state.queue.is_empty() && !state.cannot_wait() {
-            state = self.sleep(state, wanted, Some(Instant::now() + within));
+        if wanted > 1 {
+            let patience = Instant::now() + within;
+            state = self.sleep(state, wanted, Some(until.map_or(patience, |until| until.min(patience))));
+        }
+        if state.queue.is_empty() {
+            state = self.sleep(state, 1, until);
+            if !state.queue.is_empty() {
+                state = self.sleep(state, wanted, Some(Instant::now() + within));
+            }
         }
         std::mem::swap(&mut state.queue, batch);
         Taken { orders: std::mem::take(&mut state.orders), stop: state.stop }

@@ -1,7 +1,7 @@
 //! How long a commit waits for company.
 //!
-//! One sync costs the same for one record as for thirty. So where many callers are active, a commit waits until most of those
-//! who can come have come, yet no longer than two syncs take; while it waits, they work. Whoever is alone does not wait.
+//! One sync costs the same for one record as for thirty. So where many callers are active, a commit waits until those who can
+//! come have come, yet no longer than two syncs take; while it waits, they work. Whoever is alone does not wait.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl Company {
         // Who was answered by the last commit may come again; who came during it waits now.
         let seen = std::mem::take(&mut self.last) + queued;
         self.active = seen.max(self.active - self.active.div_ceil(4));
-        let wanted = if self.active < FEW { 1 } else { self.active - self.active / 16 };
+        let wanted = if self.active < FEW { 1 } else { self.active };
         (wanted, (self.took * 2).min(MOST))
     }
 }
@@ -54,10 +54,10 @@ mod tests {
     }
 
     #[test]
-    fn most_of_those_who_are_active_are_waited_for() {
+    fn those_who_are_active_are_waited_for() {
         let mut company = Company::default();
         company.committed(20, SYNC);
-        assert_eq!(company.wanted(12), (30, SYNC * 2));
+        assert_eq!(company.wanted(12), (32, SYNC * 2));
     }
 
     #[test]
