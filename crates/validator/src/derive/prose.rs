@@ -90,13 +90,15 @@ impl Prose {
         self.says(&["read-only"]) || self.says(&["readonly"]) || self.says(&["read", "only"])
     }
 
-    /// Whether null is a value, by the page's words. One "not nullable" outweighs everything else.
-    pub(super) fn nullable(&self) -> bool {
-        let mut found = false;
+    /// Whether null is a value, by the page's words; nothing where they say nothing. One "not nullable" outweighs everything
+    /// else.
+    pub(super) fn nullable(&self) -> Option<bool> {
+        let mut found = None;
         for at in 0..self.0.len() {
             let before = at.checked_sub(1).and_then(|before| self.word(before));
             let admitted = match self.word(at).as_deref() {
-                Some("non-nullable" | "nonnullable" | "not-nullable") => return false,
+                Some("non-nullable" | "nonnullable" | "not-nullable") => return Some(false),
+                Some("nullable") if self.answered_with_no(at + 1) => return Some(false),
                 Some("nullable") => true,
                 Some("null") => {
                     let after = self.word(at + 1);
@@ -105,22 +107,49 @@ impl Prose {
                 }
                 _ => continue,
             };
-            if self.negated(at) {
-                return false;
+            if self.negated(at) || self.refused(at) {
+                return Some(false);
             }
-            found |= admitted;
+            if admitted {
+                found = Some(true);
+            }
         }
         found
+    }
+
+    /// Whether a "no" follows like an answer: "Nullable: no", "Nullable? No.".
+    fn answered_with_no(&self, at: usize) -> bool {
+        let whole = || matches!(self.get(at + 2), None | Some(Token::Stop));
+        let asked = match self.get(at) {
+            Some(Token::Mark(_)) => true,
+            Some(Token::Stop) => whole(),
+            _ => false,
+        };
+        asked && matches!(self.word(at + 1).as_deref(), Some("no" | "false" | "not"))
     }
 
     /// Whether a "not" stands shortly before, in the same sentence.
     fn negated(&self, at: usize) -> bool {
         let before = self.0.get(..at).unwrap_or_default().iter().rev().map(|(_, token)| token);
-        before.take_while(|token| **token != Token::Stop).take(6).filter_map(Token::word).any(|word| {
-            matches!(word.as_str(), "not" | "never" | "cannot" | "non" | "no")
-                || word.ends_with("n't")
-                || word.ends_with("n’t")
-        })
+        let mut before = before.take_while(|token| **token != Token::Stop).take(6);
+        before.any(|token| token.word().is_some_and(|word| is_negation(&word)))
+    }
+
+    /// Whether the rest of the sentence says that it is not allowed.
+    fn refused(&self, at: usize) -> bool {
+        let after = self.0.get(at + 1..).unwrap_or_default().iter().map(|(_, token)| token);
+        let mut negated = false;
+        for word in after.take_while(|token| **token != Token::Stop).filter_map(Token::word) {
+            negated |= is_negation(&word);
+            match word.as_str() {
+                "allowed" | "supported" | "accepted" | "permitted" | "valid" if negated => return true,
+                "disallowed" | "unsupported" | "rejected" | "forbidden" | "prohibited" | "invalid" => {
+                    return true;
+                }
+                _ => {}
+            }
+        }
+        false
     }
 
     /// The least and the greatest value, where the page states both.
@@ -162,6 +191,12 @@ impl Prose {
     fn number(&self, at: usize) -> Option<i64> {
         self.word(at)?.replace(',', "").parse().ok()
     }
+}
+
+fn is_negation(word: &str) -> bool {
+    matches!(word, "not" | "never" | "cannot" | "non" | "no" | "neither" | "nor")
+        || word.ends_with("n't")
+        || word.ends_with("n’t")
 }
 
 /// What an HTML tag says in a description. Line breaks and the rest are white space.
@@ -276,20 +311,32 @@ mod tests {
     #[test]
     fn null_is_a_value_only_where_the_page_says_so() {
         let rows = [
-            ("Who has it, or null if nobody does.", true),
-            ("Set to `null` to clear it.", true),
-            ("Can be null.", true),
-            ("Nullable.", true),
-            ("The text; null when there is none.", true),
-            ("Not nullable.", false),
-            ("Non-nullable.", false),
-            ("It cannot be null.", false),
-            ("Can't be set to null.", false),
-            ("Must not be empty or null.", false),
-            ("Nullable? No: it is not nullable.", false),
-            ("Behaves as if a null was seen.", false),
-            ("Annulled.", false),
-            ("", false),
+            ("Who has it, or null if nobody does.", Some(true)),
+            ("Set to `null` to clear it.", Some(true)),
+            ("Can be null.", Some(true)),
+            ("Nullable.", Some(true)),
+            ("Nullable: yes.", Some(true)),
+            ("Nullable. No default.", Some(true)),
+            ("The text; null when there is none.", Some(true)),
+            ("Can be null. Empty strings aren't allowed.", Some(true)),
+            ("Not nullable.", Some(false)),
+            ("Non-nullable.", Some(false)),
+            ("It cannot be null.", Some(false)),
+            ("Can't be set to null.", Some(false)),
+            ("Must not be empty or null.", Some(false)),
+            ("Empty or null values aren't allowed.", Some(false)),
+            ("Empty strings or null aren’t supported.", Some(false)),
+            ("An empty text or null is not a valid value.", Some(false)),
+            ("Empty or null is invalid.", Some(false)),
+            ("Neither empty nor null.", Some(false)),
+            ("Nullable? No: it is not nullable.", Some(false)),
+            ("Nullable? No.", Some(false)),
+            ("Nullable: no.", Some(false)),
+            ("Nullable: `false`", Some(false)),
+            ("Can be null. Once it is set, it cannot be null.", Some(false)),
+            ("Behaves as if a null was seen.", None),
+            ("Annulled.", None),
+            ("", None),
         ];
         for (text, expected) in rows {
             assert_eq!(prose(text).nullable(), expected, "{text}");

@@ -187,7 +187,8 @@ fn property(
         // The other types say all there is to say about their values.
         _ => None,
     };
-    let null = type_name.null || prose.nullable() || list.as_ref().is_some_and(|list| list.null);
+    // What forbids null outweighs what admits it, wherever the page says either.
+    let null = prose.nullable().unwrap_or(type_name.null || list.as_ref().is_some_and(|list| list.null));
     let chosen = list.as_ref().is_some_and(|list| !list.values.is_empty());
     if chosen && values::combines(prose) {
         let text = format!("'{name}' can combine values on the page; the schema admits one at a time");
