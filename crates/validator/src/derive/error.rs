@@ -110,8 +110,10 @@ reasons! {
     UnknownKey = "unknownKey", "a key was told that no path has", None;
     /// Neither the page nor the command line says which versions of Graph have the update.
     NoVersion = "noVersion", "the page does not say which version of Graph it is about", Some("tell it with --version");
-    /// No table of properties in the request body.
+    /// No table of properties in the request body, or one without descriptions.
     NoTable = "noTable", "the page lists no properties", Some("pages that refer to the resource's page for its properties can't be derived");
+    /// A column that would say which values a property takes.
+    UnknownColumn = "unknownColumn", "a column of the table is not understood", Some("say it in the description, as 'Read-only.', 'Nullable.' or 'Possible values are: …'");
     /// More than one of them.
     SeveralTables = "severalTables", "the page lists properties twice", None;
     /// A part of a table that Markdown does not see as one.

@@ -57,23 +57,82 @@ pub(super) struct Properties {
 struct Columns {
     name: usize,
     type_name: usize,
-    description: Option<usize>,
+    description: usize,
 }
 
 /// Whether a table lists properties.
 pub(super) fn is_of_properties(table: &Table) -> bool {
-    columns(table).is_some()
+    name_and_type(&titles(table)).is_some()
 }
 
-fn columns(table: &Table) -> Option<Columns> {
-    let titles: Vec<_> = table.header.iter().map(|cell| cell.text().to_ascii_lowercase()).collect();
-    let find = |names: &[&str]| names.iter().find_map(|name| titles.iter().position(|title| title == name));
-    let name = find(&["property", "properties", "parameter", "name", "property name"])?;
-    Some(Columns {
-        name,
-        type_name: find(&["type", "data type"])?,
-        description: find(&["description", "value"]),
-    })
+fn titles(table: &Table) -> Vec<String> {
+    table.header.iter().map(|cell| cell.text().to_ascii_lowercase()).collect()
+}
+
+fn find(titles: &[String], names: &[&str]) -> Option<usize> {
+    names.iter().find_map(|name| titles.iter().position(|title| title == name))
+}
+
+fn name_and_type(titles: &[String]) -> Option<(usize, usize)> {
+    let name = find(titles, &["property", "properties", "parameter", "name", "property name"])?;
+    Some((name, find(titles, &["type", "data type"])?))
+}
+
+/// Finds the columns. The description is needed, since it bounds the values; what else would bound them is an error.
+fn columns(table: &Table, notes: &mut Vec<Note>) -> Result<Columns, DeriveError> {
+    let titles = titles(table);
+    let Some((name, type_name)) = name_and_type(&titles) else {
+        let expected = "columns 'Property' and 'Type'";
+        return Err(DeriveError::described(Reason::NoTable, table.place, "a table", expected));
+    };
+    let others = table.header.iter().zip(&titles).enumerate();
+    let mut others = others.filter(|(at, _)| *at != name && *at != type_name);
+    let Some(description) = find(&titles, &["description", "value"]) else {
+        let expected = "a column 'Description'";
+        let error = match others.next() {
+            Some((_, (cell, _))) => DeriveError::new(Reason::NoTable, cell.place, &cell.text(), expected),
+            None => DeriveError::described(Reason::NoTable, table.place, "a table without it", expected),
+        };
+        return Err(DeriveError { hint: None, ..error });
+    };
+    for (at, (cell, title)) in others.filter(|(at, _)| *at != description) {
+        if bounds_values(title) {
+            let expected = "columns 'Property', 'Type' and 'Description' that say it all";
+            return Err(DeriveError::new(Reason::UnknownColumn, cell.place, &cell.text(), expected));
+        }
+        let empty = |row: &Row| row.cells.get(at).is_none_or(|cell| cell.text().is_empty());
+        if !title.is_empty() || !table.rows.iter().all(empty) {
+            let text = format!("the column '{}' was not read", cell.text());
+            notes.push(Note::new("otherColumn", cell.place, text));
+        }
+    }
+    Ok(Columns { name, type_name, description })
+}
+
+/// Whether a column of this title, in lower case, would say which values a property takes, or that it takes none.
+fn bounds_values(title: &str) -> bool {
+    let mut words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let bounds = |word: &str| {
+        matches!(
+            word,
+            "read"
+                | "readonly"
+                | "write"
+                | "writable"
+                | "writeable"
+                | "updatable"
+                | "updateable"
+                | "editable"
+                | "mutable"
+                | "access"
+                | "null"
+                | "nullable"
+                | "value"
+                | "values"
+                | "enum"
+        )
+    };
+    !title.starts_with("default") && words.any(bounds)
 }
 
 /// Reads a table of properties.
@@ -82,14 +141,7 @@ pub(super) fn read(
     namespace: Option<&str>,
     notes: &mut Vec<Note>,
 ) -> Result<Properties, DeriveError> {
-    let Some(columns) = columns(table) else {
-        return Err(DeriveError::described(
-            Reason::NoTable,
-            table.place,
-            "a table",
-            "columns 'Property' and 'Type'",
-        ));
-    };
+    let columns = columns(table, notes)?;
     let mut properties = Properties { listed: Vec::new(), left_out: Vec::new() };
     let mut seen = BTreeMap::new();
     for row in &table.rows {
@@ -99,8 +151,7 @@ pub(super) fn read(
             return Err(DeriveError::new(Reason::DuplicateProperty, row.place, &name, expected));
         }
         let empty = Vec::new();
-        let description =
-            columns.description.and_then(|at| row.cells.get(at)).map_or(&empty, |cell| &cell.spans);
+        let description = row.cells.get(columns.description).map_or(&empty, |cell| &cell.spans);
         let prose = Prose::of(description);
         let key = name == "id" || prose.says(&["key", "of", "the", "entity"]);
         if key || prose.read_only() {
@@ -180,7 +231,7 @@ fn property(
         return Err(DeriveError::described(Reason::UnknownType, row.place, "nothing", "a type"));
     };
     let type_name = types::read(cell, namespace)?;
-    let place = columns.description.and_then(|at| row.cells.get(at)).map_or(cell.place, |cell| cell.place);
+    let place = row.cells.get(columns.description).map_or(cell.place, |cell| cell.place);
     let list = match type_name.one {
         One::Text | One::Named { .. } => values::listed(prose, place)?,
         One::Integer(..) if prose.range().is_none() => values::listed(prose, place)?,

@@ -11,7 +11,7 @@ mod any_page;
 mod overlay;
 mod rows;
 
-use rows::{BASE, LIST, OWNER, PATCH, REFUSED, REQUEST, ROWS, SAME};
+use rows::{BASE, LIST, OWNER, PATCH, REFUSED, REQUEST, ROWS, SAME, TABLE};
 
 const INCIDENT: &str = include_str!("../../../../tests/data/pages/security-incident-update.md");
 const PRINT_JOB: &str = include_str!("../../../../tests/data/pages/print-job-update.md");
@@ -137,8 +137,10 @@ fn what_is_told_and_what_the_page_says_meet_in_the_guard() {
 #[test]
 fn what_is_not_taken_as_it_stands_is_noted() {
     #[rustfmt::skip] // One row, one line.
-    let rows: [(&str, &str, &str); 12] = [
+    let rows: [(&str, &str, &str); 14] = [
         (OWNER, OWNER, ""),
+        (TABLE, "|Property|Type|Description|More|Default value|\n|-|-|-|-|-|\n", "otherColumn 27, otherColumn 27"),
+        (TABLE, "|Property|Type|Description||\n|-|-|-|-|\n", ""),
         (OWNER, "|id|String|Its name.|\n|owner|String|Read-only.|", "key 29, readOnly 30"),
         ("|owner|", "|**Mine**|||\n|owner|", "heading 29"),
         ("|owner|", "|@odata.type|String|x|\n|owner|", "annotation 29"),
