@@ -130,11 +130,12 @@ fn one(admits: &Admits, max_text: i64) -> Keywords {
             keywords.put("enum", json!(values));
             keywords
         }
-        Admits::Number(range) => {
+        Admits::Number { least, most } => {
             let mut keywords = Keywords::of("number");
-            if let Some((least, most)) = range {
-                keywords.put("minimum", json!(least));
-                keywords.put("maximum", json!(most));
+            for (name, bound) in [("minimum", least), ("maximum", most)] {
+                if let Some(bound) = bound {
+                    keywords.put(name, json!(bound));
+                }
             }
             keywords
         }
@@ -290,7 +291,12 @@ mod tests {
                 false,
                 r#"{"type":"integer","enum":[2,4],"x-graph-type":"T"}"#,
             ),
-            (Admits::Number(None), false, false, r#"{"type":"number","x-graph-type":"T"}"#),
+            (
+                Admits::Number { least: None, most: None },
+                false,
+                false,
+                r#"{"type":"number","x-graph-type":"T"}"#,
+            ),
             (Admits::DateTime, false, false, r#"{"type":"string","format":"date-time","x-graph-type":"T"}"#),
             (Admits::Guid, false, false, r#"{"type":"string","format":"uuid","x-graph-type":"T"}"#),
         ];

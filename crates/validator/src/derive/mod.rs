@@ -3,6 +3,7 @@
 //! INVARIANT: a page ends in a schema or in an error with its place; nothing in between, and nothing guessed. The page's
 //! facts go into the schema, its sentences do not.
 
+mod bounds;
 mod emit;
 mod error;
 mod example;

@@ -1,4 +1,4 @@
-//! The words of a description, and the few things that are read out of them: null, read-only, bounds.
+//! The words of a description, and the few things that are read out of them: null and read-only.
 //!
 //! INVARIANT: a description is read as tokens, never by its sentences' letters; wording that is not known says nothing,
 //! and where it could be read in two ways the stricter one counts.
@@ -71,7 +71,7 @@ impl Prose {
         self.0.get(at).or(self.0.last()).map(|(place, _)| *place)
     }
 
-    fn word(&self, at: usize) -> Option<String> {
+    pub(super) fn word(&self, at: usize) -> Option<String> {
         self.get(at).and_then(Token::word)
     }
 
@@ -150,46 +150,6 @@ impl Prose {
             }
         }
         false
-    }
-
-    /// The least and the greatest value, where the page states both.
-    pub(super) fn range(&self) -> Option<(i64, i64)> {
-        let between = |word: &str| {
-            matches!(
-                word,
-                "of" | "values" | "value" | "range" | "is" | "are" | "between" | "from" | "in" | "the"
-            )
-        };
-        (0..self.0.len()).find_map(|at| {
-            let phrase = self.reads(at, &["valid", "values"]) || self.reads(at, &["valid", "range"]);
-            let mut at = phrase.then_some(at + 2)?;
-            while self.word(at).is_some_and(|word| between(&word)) || self.get(at) == Some(&Token::Mark(':'))
-            {
-                at += 1;
-            }
-            let (from, to) = (self.number(at)?, self.number(at + 2)?);
-            matches!(self.word(at + 1).as_deref(), Some("to" | "and" | "through")).then_some((from, to))
-        })
-    }
-
-    /// The greatest number of characters, where the page states one.
-    pub(super) fn max_length(&self) -> Option<i64> {
-        (0..self.0.len()).find_map(|at| {
-            let number = self.number(at).filter(|number| *number > 0)?;
-            let before: Vec<_> = (at.saturating_sub(5)..at).filter_map(|before| self.word(before)).collect();
-            let has = |words: &[&str]| before.iter().any(|word| words.contains(&word.as_str()));
-            let least = has(&["minimum", "least", "min", "between", "from"]);
-            let most = has(&["maximum", "max", "exceed", "limit", "limited", "most", "longer", "up"])
-                || self.reads(at + 2, &["or", "less"])
-                || self.reads(at + 2, &["or", "fewer"]);
-            let unit =
-                self.word(at + 1).is_some_and(|word| word.starts_with("character")) || has(&["length"]);
-            (most && unit && !least).then_some(number)
-        })
-    }
-
-    fn number(&self, at: usize) -> Option<i64> {
-        self.word(at)?.replace(',', "").parse().ok()
     }
 }
 
@@ -299,10 +259,10 @@ fn thousands(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn prose(text: &str) -> Prose {
+    pub(in super::super) fn prose(text: &str) -> Prose {
         let page = super::super::markdown::read(&format!("|A|\n|-|\n|{text}|\n"));
         let Some(super::super::markdown::Block::Table(table)) = page.blocks.first() else { panic!("{text}") };
         Prose::of(&table.rows[0].cells[0].spans)
@@ -354,26 +314,6 @@ mod tests {
         ];
         for (text, expected) in rows {
             assert_eq!(prose(text).read_only(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn bounds_are_read() {
-        let rows = [
-            ("Valid values 1 to 99 Inherited from [x](y)", Some((1, 99)), None),
-            ("Valid values -2147483648 to 2147483647", Some((-2_147_483_648, 2_147_483_647)), None),
-            ("Valid range of values is between `0` and `10` (inclusive)", Some((0, 10)), None),
-            ("Valid values -9.2E+18 to 9.2E+18", None, None),
-            ("The maximum length is 1,024 characters.", None, Some(1024)),
-            ("Must not exceed 64 characters.", None, Some(64)),
-            ("128 characters or fewer", None, Some(128)),
-            ("Maximum of 16 characters", None, Some(16)),
-            ("At least 8 characters", None, None),
-            ("It is 28 characters long", None, None),
-            ("Up to 30 days", None, None),
-        ];
-        for (text, range, length) in rows {
-            assert_eq!((prose(text).range(), prose(text).max_length()), (range, length), "{text}");
         }
     }
 }

@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Number;
+
+use super::bounds::{self, Range};
 use super::error::{DeriveError, Note, Reason};
 use super::markdown::{Cell, Kind, Place, Row, Table};
 use super::prose::Prose;
@@ -35,7 +38,11 @@ pub(super) enum Admits {
         exact: bool,
     },
     IntegerChoice(Vec<i64>),
-    Number(Option<(i64, i64)>),
+    /// Numbers; the bounds that the page states, if any.
+    Number {
+        least: Option<Number>,
+        most: Option<Number>,
+    },
     DateTime,
     Date,
     TimeOfDay,
@@ -234,7 +241,7 @@ fn property(
     let place = row.cells.get(columns.description).map_or(cell.place, |cell| cell.place);
     let list = match type_name.one {
         One::Text | One::Named { .. } => values::listed(prose, place)?,
-        One::Integer(..) if prose.range().is_none() => values::listed(prose, place)?,
+        One::Integer(..) if bounds::range(prose).is_none() => values::listed(prose, place)?,
         // The other types say all there is to say about their values.
         _ => None,
     };
@@ -263,33 +270,30 @@ fn admits(
         One::Text => match list {
             // An empty collection has no empty value in it.
             Some(list) => Admits::Choice(with_empty(list, !type_name.collection)),
-            None => Admits::Text(prose.max_length()),
+            None => Admits::Text(bounds::max_length(prose)),
         },
         One::Named { name, linked } => match list {
             Some(list) => Admits::Choice(with_empty(list, false)),
             None => return Err(without_values(name, *linked, cell)),
         },
-        One::Integer(_, least, most) => match (list, prose.range()) {
+        One::Integer(_, least, most) => match (list, bounds::range(prose)) {
             (Some(list), _) => Admits::IntegerChoice(integers(&list, *least, *most, description)?),
-            (None, Some((from, to))) => {
-                let (least, most) = (from.max(*least), to.min(*most));
-                if least > most {
-                    let read = format!("{from} to {to}");
-                    return Err(DeriveError::new(
-                        Reason::BoundsUnclear,
-                        description,
-                        &read,
-                        "bounds that admit a value",
-                    ));
-                }
-                Admits::Integer { least, most, exact: from >= -EXACT && to <= EXACT }
+            (None, Some(range)) => {
+                let bounds = bounds::integers(&range, *least, *most);
+                let (least, most, exact) = bounds.ok_or_else(|| unclear(&range, description))?;
+                Admits::Integer { least, most, exact }
             }
             (None, None) => {
                 let exact = *most != EXACT;
                 Admits::Integer { least: *least, most: *most, exact }
             }
         },
-        One::Number(_) => Admits::Number(prose.range().filter(|(from, to)| from <= to)),
+        One::Number(_) => {
+            let bounds = bounds::range(prose)
+                .map(|range| bounds::numbers(&range).ok_or_else(|| unclear(&range, description)));
+            let (least, most) = bounds.transpose()?.unwrap_or_default();
+            Admits::Number { least, most }
+        }
         One::Boolean => Admits::Boolean,
         One::DateTime => Admits::DateTime,
         One::Date => Admits::Date,
@@ -298,6 +302,10 @@ fn admits(
         One::Guid => Admits::Guid,
         One::Binary => Admits::Binary,
     })
+}
+
+fn unclear((from, to): &Range, place: Place) -> DeriveError {
+    DeriveError::new(Reason::BoundsUnclear, place, &format!("{from} to {to}"), "bounds that admit a value")
 }
 
 fn with_empty(list: Listed, empty: bool) -> Vec<String> {

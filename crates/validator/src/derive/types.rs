@@ -93,6 +93,8 @@ pub(super) const NAMES: [&str; 16] = [
 
 /// JSON numbers are exact up to here; whole numbers beyond are refused before they meet a schema.
 pub(super) const EXACT: i64 = 9_007_199_254_740_991;
+/// The same as a double; exact.
+pub(super) const EXACT_DOUBLE: f64 = 9_007_199_254_740_991.0;
 
 /// Reads a type cell. `namespace` is the page's, in which a bare name lives.
 pub(super) fn read(cell: &Cell, namespace: Option<&str>) -> Result<TypeName, DeriveError> {

@@ -4,11 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::emit;
 use super::super::table::{Admits, Property};
-use super::super::types::{self, EXACT, One};
+use super::super::types::{self, EXACT, EXACT_DOUBLE, One};
 use super::{Action, BOUNDS, Bound, NewProperty, Problem, Wrong};
-
-/// Up to here a double can tell each integer from its neighbours.
-const SAFE: f64 = 9_007_199_254_740_991.0;
 
 /// The schema of a property that the page lacks or describes wrongly.
 pub(super) fn new(name: &str, new: &NewProperty, namespace: Option<&str>) -> Result<Value, Wrong> {
@@ -33,7 +30,7 @@ pub(super) fn new(name: &str, new: &NewProperty, namespace: Option<&str>) -> Res
             Admits::Integer { least: *least, most: *most, exact: *most != EXACT }
         }
         (One::Boolean, true) => Admits::Boolean,
-        (One::Number(_), true) => Admits::Number(None),
+        (One::Number(_), true) => Admits::Number { least: None, most: None },
         (One::DateTime, true) => Admits::DateTime,
         (One::Date, true) => Admits::Date,
         (One::TimeOfDay, true) => Admits::TimeOfDay,
@@ -187,7 +184,7 @@ fn set_bound(members: &mut Map<String, Value>, bound: &Bound) -> Result<(), Wron
     let Bound { keyword, limit, ours } = bound;
     let target = target_of(members, keyword)?;
     let counts = !keyword.ends_with("imum");
-    let exact = limit.as_f64().is_some_and(|limit| limit.abs() <= SAFE);
+    let exact = limit.as_f64().is_some_and(|limit| limit.abs() <= EXACT_DOUBLE);
     if !exact || (counts && limit.as_u64().is_none()) {
         return Err(("limit", Problem::Limit));
     }
