@@ -150,6 +150,8 @@ reasons! {
     ExampleUnknownField = "exampleUnknownField", "the page's example has a property that its table lacks", Some("one of the two is wrong on the page");
     /// An example that the derived schema refuses.
     ExampleInvalid = "exampleInvalid", "the page's example does not validate", Some("one of the two is wrong on the page");
+    /// A schema that the gateway would not load.
+    Unloadable = "notLoadable", "the schema of the page is not acceptable", None;
 }
 
 impl fmt::Display for Reason {

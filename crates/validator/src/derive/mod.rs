@@ -26,7 +26,7 @@ use markdown::Place;
 use overlay::{Overlay, OverlayError};
 
 use crate::digest::sha256;
-use crate::schema;
+use crate::schema::{self, Schema};
 
 /// The version of the deriver, in the provenance of each schema: it counts the changes to what the same page gives.
 pub const DERIVER: &str = "1";
@@ -81,7 +81,7 @@ pub fn derive(name: &str, bytes: &[u8], told: &Told) -> Result<Derived, DeriveEr
     for example in std::mem::take(&mut page.examples) {
         proven.push(example.prove(&page.schema, &page.left_out, &mut page.notes)?);
     }
-    Ok(page.with(proven))
+    loadable(page.with(proven))
 }
 
 /// The same, corrected by an overlay. An example of the page that only the page's own schema accepts is left out; one that
@@ -107,7 +107,18 @@ pub fn derive_corrected(
             }
         }
     }
-    Ok(page.with(proven))
+    Ok(loadable(page.with(proven))?)
+}
+
+/// What is derived is what the gateway loads: a page of which that is not so is refused here, not there.
+fn loadable(derived: Derived) -> Result<Derived, DeriveError> {
+    match Schema::load(derived.schema.to_string().as_bytes()) {
+        Ok(_) => Ok(derived),
+        Err(error) => {
+            let (read, expected) = (error.unplaced().to_string(), "what makes a schema that loads");
+            Err(DeriveError::described(Reason::Unloadable, Place::START, &read, expected))
+        }
+    }
 }
 
 /// What a page says, its examples not yet held against it.
@@ -286,4 +297,18 @@ fn entity_type(page: &page::Page<'_>, examples: &[Example], notes: &mut Vec<Note
         notes.push(Note::new("entityType", request.place, text));
     }
     agreed.or(answered).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_would_not_load_is_not_derived() {
+        let error = loadable(Derived { schema: json!({}), notes: Vec::new() }).unwrap_err();
+        assert_eq!((error.code(), error.line, error.column), ("notLoadable", 1, 1));
+        assert!(error.read.contains("$schema") && !error.read.contains("line"), "{error}");
+    }
 }

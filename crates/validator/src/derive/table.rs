@@ -322,7 +322,15 @@ fn integers(list: &Listed, least: i64, most: i64, place: Place) -> Result<Vec<i6
         number
             .ok_or_else(|| DeriveError::new(Reason::ValuesUnclear, place, text, "a whole number of the type"))
     };
-    list.values.iter().map(integer).collect()
+    let mut integers = Vec::new();
+    for value in list.values.iter().map(integer) {
+        // A page may write one number in two ways.
+        let value = value?;
+        if !integers.contains(&value) {
+            integers.push(value);
+        }
+    }
+    Ok(integers)
 }
 
 /// Why a named type without values is refused: by where its name leads.

@@ -118,6 +118,14 @@ impl SchemaError {
         Self::lint(pointer, error.to_string().replace(char::is_control, "?"))
     }
 
+    /// The same without its place, for whoever has no text to look at.
+    pub(crate) fn unplaced(self) -> Self {
+        match self {
+            Self::Lint { pointer, problem, .. } => Self::lint(pointer, problem),
+            other => other,
+        }
+    }
+
     /// The same, with its place in the text that was read.
     fn placed(self, text: &[u8]) -> Self {
         match (self, std::str::from_utf8(text)) {

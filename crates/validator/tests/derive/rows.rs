@@ -300,6 +300,7 @@ pub(crate) const ROWS: &[(&str, &str, &str)] = &[
     ("Int32", "", r#"{"type":"integer","minimum":-2147483648,"maximum":2147483647,"x-graph-type":"Int32"}"#),
     ("Int32", "Valid values 1 to 99 Inherited from [x](y)", r#"{"type":"integer","minimum":1,"maximum":99,"x-graph-type":"Int32"}"#),
     ("Int32", "Supported values are: `2`, `4` or `8`.", r#"{"type":"integer","enum":[2,4,8],"x-graph-type":"Int32"}"#),
+    ("Int32", "Supported values are: `2`, `02` or `+2`.", r#"{"type":"integer","enum":[2],"x-graph-type":"Int32"}"#),
     ("Int64", "", r#"{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991,"x-ours":["minimum","maximum"],"x-graph-type":"Int64"}"#),
     ("Int64", "Valid values 0 to 10", r#"{"type":"integer","minimum":0,"maximum":10,"x-graph-type":"Int64"}"#),
     ("Double", "", r#"{"type":"number","x-graph-type":"Double"}"#),
