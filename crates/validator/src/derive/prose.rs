@@ -28,10 +28,15 @@ impl Token {
     /// The word, if it is one, also where it is set as code.
     pub(super) fn word(&self) -> Option<String> {
         match self {
-            Self::Word(text) | Self::Value { text, .. } => Some(text.to_ascii_lowercase()),
+            Self::Word(text) | Self::Value { text, .. } => Some(plain(text)),
             _ => None,
         }
     }
+}
+
+/// A word for comparison: in lower case, with the hyphen and the apostrophe of a keyboard.
+fn plain(text: &str) -> String {
+    text.to_ascii_lowercase().replace(['\u{2010}', '\u{2011}', '\u{2013}'], "-").replace('’', "'")
 }
 
 /// A description in pieces, each with its place.
@@ -87,7 +92,28 @@ impl Prose {
 
     /// Whether the page calls the property read-only.
     pub(super) fn read_only(&self) -> bool {
-        self.says(&["read-only"]) || self.says(&["readonly"]) || self.says(&["read", "only"])
+        let called = |at| match self.get(at) {
+            Some(Token::Link(text)) => {
+                matches!(plain(text.trim()).as_str(), "read-only" | "readonly" | "read only")
+            }
+            _ => [&["read-only"][..], &["readonly"], &["read", "only"]]
+                .iter()
+                .any(|words| self.reads(at, words)),
+        };
+        (0..self.0.len()).any(|at| called(at) && !self.negated(at) && !self.asked(at))
+    }
+
+    /// Whether the sentence is about whether something else is so: "Whether the folder is read-only", "True if it is …".
+    fn asked(&self, at: usize) -> bool {
+        let before = self.0.get(..at).unwrap_or_default().iter().rev().map(|(_, token)| token);
+        let before = before.take_while(|token| **token != Token::Stop);
+        let before: Vec<_> = before.map(|token| token.word().unwrap_or_default()).collect();
+        let verb = matches!(before.first().map(String::as_str), Some("is" | "are"));
+        // With an "if" at its beginning a sentence says when the property is.
+        let asks =
+            |(back, word): (usize, &String)| word == "whether" || (word == "if" && back + 1 < before.len());
+        let itself = |word: &String| matches!(word.as_str(), "property" | "field" | "attribute" | "value");
+        verb && before.iter().enumerate().any(asks) && !before.iter().any(itself)
     }
 
     /// Whether null is a value, by the page's words; nothing where they say nothing. One "not nullable" outweighs everything
@@ -154,9 +180,7 @@ impl Prose {
 }
 
 fn is_negation(word: &str) -> bool {
-    matches!(word, "not" | "never" | "cannot" | "non" | "no" | "neither" | "nor")
-        || word.ends_with("n't")
-        || word.ends_with("n’t")
+    matches!(word, "not" | "never" | "cannot" | "non" | "no" | "neither" | "nor") || word.ends_with("n't")
 }
 
 /// What an HTML tag says in a description. Line breaks and the rest are white space.
@@ -217,7 +241,9 @@ impl Text<'_> {
                     inside && last.is_ascii_digit() && thousands(self.rest.get(at + 1..).unwrap_or_default())
                 }
                 '+' => inside && matches!(last, 'e' | 'E'),
-                '-' | '\'' | '’' | '.' => inside,
+                '-' | '\u{2010}' | '\u{2011}' | '\'' | '’' | '.' => inside,
+                // Between numbers it is a mark: "1–99".
+                '\u{2013}' => inside && last.is_alphabetic() && next.is_some_and(char::is_alphabetic),
                 _ => c.is_alphanumeric() || c == '_',
             };
             if !part {
@@ -307,8 +333,19 @@ pub(super) mod tests {
     fn read_only_is_read() {
         let rows = [
             ("Read-only.", true),
+            ("Read\u{2010}only.", true),
+            ("Read\u{2011}only.", true),
+            ("Read\u{2013}only.", true),
+            ("[Read-only](x.md).", true),
+            ("[Read only](x.md)", true),
             ("This is read only", true),
             ("ReadOnly", true),
+            ("Whether it is shared. Read-only.", true),
+            ("Whether it is shared (read-only).", true),
+            ("If it is shared, it is read-only.", true),
+            ("Whether this property is read-only.", true),
+            ("Whether the folder is read-only.", false),
+            ("True if the folder is read-only.", false),
             ("Not read-only.", false),
             ("Read it only once", false),
         ];
