@@ -200,7 +200,7 @@ impl<'a> Place<'a> {
     }
 
     fn not_in_enum(&self) -> Fault {
-        let accepted = self.shape.map(|shape| shape.documented_values().to_vec()).unwrap_or_default();
+        let accepted = self.shape.map(|shape| shape.accepted().to_vec()).unwrap_or_default();
         let Document::String(value) = self.document else {
             return Fault::InvalidValue { accepted: accepted.join(", ") };
         };

@@ -117,6 +117,35 @@ fn messages_name_what_was_meant() {
     assert_eq!(said(r#"{"owner":7}"#), "'owner' must be a string or null, not a number");
 }
 
+/// What is said of a body where the schema has this field, too.
+fn said_of(made: &str, body: &str) -> Vec<String> {
+    let mut schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    schema["properties"]["made"] = serde_json::from_str(made).unwrap();
+    let schema = Arc::new(Schema::load(schema.to_string().as_bytes()).unwrap());
+    let found = schema.check(resource(&schema), format!("{{\"made\":{body}}}").as_bytes(), 8).err();
+    found.iter().flat_map(Violations::listed).map(patchgate_model::Violation::message).collect()
+}
+
+#[test]
+fn a_sentence_says_what_would_be_accepted() {
+    let rows: &[(&str, &str, &[&str])] = &[
+        (r#"{"type":"integer","enum":[1,2]}"#, "3", &["'made' is not accepted; accepted: 1, 2"]),
+        (
+            r#"{"type":["string","integer"],"enum":["one",1,"One"],"x-canonical":{"One":"one"}}"#,
+            "2",
+            &["'made' is not accepted; accepted: one, 1"],
+        ),
+        (
+            r#"{"type":["string","integer"],"enum":["one",1]}"#,
+            "\"1\"",
+            &["'1' is not a made. Accepted: one, 1"],
+        ),
+    ];
+    for (made, body, expected) in rows {
+        assert_eq!(said_of(made, body), *expected, "{made} {body}");
+    }
+}
+
 #[test]
 fn an_edit_has_the_documented_spelling_and_the_order_of_the_caller() {
     let body = " {\"labels\" : [\"\\u0041\", \"é\\n\"],\n\"state\":\"OnHold\", \"@odata.type\":\"#x.job\", \"kinds\":[\"Color\"], \"owner\":null, \"copies\": 3}";

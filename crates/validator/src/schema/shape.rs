@@ -12,6 +12,9 @@ pub(crate) struct Shape {
     items: Option<Box<Shape>>,
     most_items: Option<usize>,
     choice: bool,
+    /// The documented values in words, numbers among them.
+    accepted: Vec<String>,
+    /// Those that are strings.
     documented: Vec<String>,
     spellings: BTreeMap<String, String>,
     /// The first bytes of those spellings: most values that are not among them begin with another one.
@@ -34,8 +37,12 @@ impl Shape {
             .flatten()
             .filter_map(|(other, documented)| Some((other.clone(), documented.as_str()?.to_owned())))
             .collect();
-        let mut documented = of("enum").map(strings).unwrap_or_default();
-        documented.retain(|value| !spellings.contains_key(value));
+        let listed = of("enum").and_then(Value::as_array).into_iter().flatten().filter(|v| !v.is_null());
+        let spelled = |value: &str| spellings.contains_key(value);
+        let listed: Vec<_> = listed.filter(|value| !value.as_str().is_some_and(spelled)).collect();
+        let text = |value: &&Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let documented = listed.iter().filter_map(|value| value.as_str()).map(str::to_owned).collect();
+        let accepted = listed.iter().map(text).collect();
         let mut initials: Vec<_> = spellings.keys().map(|other| initial(other)).collect();
         initials.dedup();
         Self {
@@ -44,6 +51,7 @@ impl Shape {
             items: of("items").map(|schema| Box::new(Self::read(schema))),
             most_items: of("maxItems").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok()),
             choice: of("enum").is_some(),
+            accepted,
             documented,
             spellings,
             initials,
@@ -76,9 +84,9 @@ impl Shape {
         self.choice
     }
 
-    /// The documented values of an enum.
-    pub(crate) fn documented_values(&self) -> &[String] {
-        &self.documented
+    /// The documented values of an enum in words, whatever their type.
+    pub(crate) fn accepted(&self) -> &[String] {
+        &self.accepted
     }
 
     /// All accepted spellings of an enum's values, with the documented one of each.
