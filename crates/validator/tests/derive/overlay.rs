@@ -86,6 +86,7 @@ fn each_correction_changes_its_property() {
         (entry("kind", Action::AddValue(json!("bear"))), "kind", r#"{"type":"string","enum":["ball","Ball","doll","Doll","unknownFutureValue","UnknownFutureValue","bear","Bear"],"x-canonical":{"Ball":"ball","Doll":"doll","UnknownFutureValue":"unknownFutureValue","Bear":"bear"},"x-graph-type":"microsoft.graph.toys.toyKind"}"#),
         (entry("kind", Action::RemoveValue(json!("ball"))), "kind", r#"{"type":"string","enum":["doll","Doll","unknownFutureValue","UnknownFutureValue"],"x-canonical":{"Doll":"doll","UnknownFutureValue":"unknownFutureValue"},"x-graph-type":"microsoft.graph.toys.toyKind"}"#),
         (entry("kind", replace("ball", "globe")), "kind", r#"{"type":"string","enum":["globe","Globe","doll","Doll","unknownFutureValue","UnknownFutureValue"],"x-canonical":{"Globe":"globe","Doll":"doll","UnknownFutureValue":"unknownFutureValue"},"x-graph-type":"microsoft.graph.toys.toyKind"}"#),
+        (entry("kind", replace("ball", "Ball")), "kind", r#"{"type":"string","enum":["Ball","doll","Doll","unknownFutureValue","UnknownFutureValue"],"x-canonical":{"Doll":"doll","UnknownFutureValue":"unknownFutureValue"},"x-graph-type":"microsoft.graph.toys.toyKind"}"#),
         (entry("kind", Action::AllowNull), "kind", r#"{"type":["string","null"],"enum":["ball","Ball","doll","Doll","unknownFutureValue","UnknownFutureValue",null],"x-canonical":{"Ball":"ball","Doll":"doll","UnknownFutureValue":"unknownFutureValue"},"x-graph-type":"microsoft.graph.toys.toyKind"}"#),
         (entry("owner", Action::RefuseNull), "owner", r#"{"type":"string","maxLength":512,"x-ours":["maxLength"],"x-graph-type":"String"}"#),
         (entry("owner", set("maxLength", 9)), "owner", r#"{"type":["string","null"],"maxLength":9,"x-graph-type":"String"}"#),
@@ -154,6 +155,8 @@ fn a_wrong_correction_is_refused() {
         // What no longer changes anything.
         (entry("kind", Action::AddValue(json!("ball"))), "value: the list has the value already: the entry changes nothing any more; take the entry out"),
         (entry("kind", replace("ball", "doll")), "with: the list has the value already: the entry changes nothing any more; take the entry out"),
+        (entry("kind", Action::AddValue(json!("Ball"))), "value: it is another spelling of 'ball', and accepted as that; take the entry out"),
+        (entry("kind", replace("ball", "Doll")), "with: it is another spelling of 'doll', and accepted as that; take the entry out"),
         (entry("owner", Action::AllowNull), "do: the entry changes nothing any more: the page says so itself; take the entry out"),
         (entry("kind", Action::RefuseNull), "do: the entry changes nothing any more: the page says so itself; take the entry out"),
         (entry("broken", Action::ReplaceProperty(new("Boolean"))), "do: the entry changes nothing any more: the page says so itself; take the entry out"),

@@ -75,6 +75,12 @@ pub enum Problem {
     /// The list has the value.
     #[error("the list has the value already: the entry changes nothing any more")]
     ValueExists,
+    /// The value is how another one is spelled, too; beside it the two would be told apart.
+    #[error("it is another spelling of '{of}', and accepted as that")]
+    Spelling {
+        /// The value.
+        of: String,
+    },
     /// It would leave nothing in the list.
     #[error("it is the only value of the list; 'remove-property' leaves nothing to set")]
     LastValue,
@@ -119,9 +125,11 @@ impl Problem {
             Self::Type => {
                 "a type is written as on a page: 'String', 'Int32 collection', or an enumeration's name with 'values'"
             }
-            Self::ChangesNothing | Self::ValueExists | Self::PropertyExists { .. } | Self::NoBound => {
-                "take the entry out"
-            }
+            Self::ChangesNothing
+            | Self::ValueExists
+            | Self::Spelling { .. }
+            | Self::PropertyExists { .. }
+            | Self::NoBound => "take the entry out",
             Self::Loosens { .. } => "if it is meant, add 'loosen = true'",
             Self::LoosensNothing => "leave 'loosen' out, so that it stands only where it matters",
             _ => return None,

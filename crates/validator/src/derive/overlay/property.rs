@@ -64,12 +64,13 @@ pub(super) fn changed(before: &Value, action: &Action) -> Result<Value, Wrong> {
     let Value::Object(before) = before else { return Err(("property", Problem::BoundOfOther)) };
     let mut members = before.clone();
     match action {
-        Action::AddValue(value) => change_values(&mut members, |values| {
+        Action::AddValue(value) => change_values(&mut members, |values, spellings| {
             fresh(values, value, "value")?;
+            is_no_spelling(spellings, value, "value")?;
             values.push(value.clone());
             Ok(())
         })?,
-        Action::RemoveValue(value) => change_values(&mut members, |values| {
+        Action::RemoveValue(value) => change_values(&mut members, |values, _| {
             let at = place(values, value)?;
             if values.len() == 1 {
                 return Err(("value", Problem::LastValue));
@@ -77,9 +78,12 @@ pub(super) fn changed(before: &Value, action: &Action) -> Result<Value, Wrong> {
             values.remove(at);
             Ok(())
         })?,
-        Action::ReplaceValue { value, with } => change_values(&mut members, |values| {
+        Action::ReplaceValue { value, with } => change_values(&mut members, |values, spellings| {
             let at = place(values, value)?;
             fresh(values, with, "with")?;
+            // A value's own other spelling may take its place: then there is but the one.
+            spellings.retain(|_, of| of != value);
+            is_no_spelling(spellings, with, "with")?;
             values.splice(at..=at, [with.clone()]);
             Ok(())
         })?,
@@ -110,6 +114,14 @@ fn fresh(values: &[Value], value: &Value, member: &'static str) -> Result<(), Wr
     if values.contains(value) { Err((member, Problem::ValueExists)) } else { Ok(()) }
 }
 
+/// Beside the value that it stands for, a spelling would be a value of its own.
+fn is_no_spelling(spellings: &Map<String, Value>, value: &Value, member: &'static str) -> Result<(), Wrong> {
+    match value.as_str().and_then(|text| spellings.get(text)?.as_str()) {
+        Some(of) => Err((member, Problem::Spelling { of: of.to_owned() })),
+        None => Ok(()),
+    }
+}
+
 fn place(values: &[Value], value: &Value) -> Result<usize, Wrong> {
     values.iter().position(|other| other == value).ok_or_else(|| {
         let names = values.iter().filter_map(Value::as_str);
@@ -127,23 +139,21 @@ fn single(members: &mut Map<String, Value>) -> Option<&mut Map<String, Value>> {
     }
 }
 
-/// Changes the documented values of a list; their spellings follow.
+/// Changes the documented values of a list, told which other spellings there are; their spellings follow.
 fn change_values(
     members: &mut Map<String, Value>,
-    change: impl FnOnce(&mut Vec<Value>) -> Result<(), Wrong>,
+    change: impl FnOnce(&mut Vec<Value>, &mut Map<String, Value>) -> Result<(), Wrong>,
 ) -> Result<(), Wrong> {
     let no_list = || ("property", Problem::NoList);
     let target = single(members).ok_or_else(no_list)?;
     let Some(listed) = target.get("enum").and_then(Value::as_array) else {
         return Err(no_list());
     };
-    let spellings = target.get("x-canonical").and_then(Value::as_object);
-    let other = |value: &Value| {
-        value.as_str().is_some_and(|text| spellings.is_some_and(|known| known.contains_key(text)))
-    };
+    let mut spellings = target.get("x-canonical").and_then(Value::as_object).cloned().unwrap_or_default();
+    let other = |value: &Value| value.as_str().is_some_and(|text| spellings.contains_key(text));
     let null = listed.contains(&Value::Null);
     let mut values: Vec<_> = listed.iter().filter(|v| !v.is_null() && !other(v)).cloned().collect();
-    change(&mut values)?;
+    change(&mut values, &mut spellings)?;
     let (mut accepted, canonical) = emit::spellings(&values);
     if null {
         accepted.push(Value::Null);
