@@ -179,14 +179,16 @@ fn keyword_value(
         }
         "x-canonical" => {
             let values = members.get("enum").and_then(Value::as_array);
-            let listed = |name: &Value| values.is_some_and(|values| values.contains(name));
-            let fits = |(other, documented): (&String, &Value)| {
-                listed(&Value::String(other.clone())) && listed(documented) && documented != other
+            let listed = |name: &str| values.is_some_and(|values| values.iter().any(|value| value == name));
+            // What a spelling stands for stands for itself: one step, and no way on or in a circle.
+            let fits = |map: &Map<String, Value>| {
+                let own = |name: &str| listed(name) && !map.contains_key(name);
+                map.iter().all(|(other, documented)| listed(other) && documented.as_str().is_some_and(own))
             };
-            if written.as_object().is_some_and(|map| map.iter().all(fits)) {
+            if written.as_object().is_some_and(fits) {
                 Ok(())
             } else {
-                wrong("an object from one value of 'enum' to another")
+                wrong("an object from one string of 'enum' to another, which is no such name itself")
             }
         }
         _ => Ok(()),

@@ -41,6 +41,9 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("a value of another type", "\"Closed\", \"onHold\"", "3, \"onHold\"", "at '/properties/state/enum/3' (line 18, column 42)"),
     ("a value twice", "\"Closed\", \"onHold\"", "\"open\", \"onHold\"", "at '/properties/state/enum/3' (line 18, column 42)"),
     ("a spelling of nothing", "\"OnHold\": \"onHold\"", "\"OnHold\": \"held\"", "at '/properties/state/x-canonical' (line 19, column 7)"),
+    ("a spelling of a spelling", "\"OnHold\": \"onHold\"", "\"OnHold\": \"Open\"", "at '/properties/state/x-canonical' (line 19, column 7)"),
+    ("two spellings of each other", "\"Open\": \"open\", \"Closed\": \"closed\"", "\"Open\": \"Closed\", \"Closed\": \"Open\"", "at '/properties/state/x-canonical' (line 19, column 7)"),
+    ("a spelling of itself", "\"OnHold\": \"onHold\"", "\"OnHold\": \"OnHold\"", "at '/properties/state/x-canonical' (line 19, column 7)"),
     ("a bound of ours that is not there", "[\"minLength\", \"maxLength\"]", "[\"maxItems\"]", "at '/properties/owner/x-ours' (line 21, column 77)"),
     ("a field that must be there and is not known", "[\"floor\"]", "[\"flor\"]", "at '/properties/place/required' (line 30, column 7)"),
     ("a name in another case", "\"due\":", "\"Owner\": { \"type\": \"string\" }, \"due\":", "'Owner' stands twice"),
@@ -77,6 +80,22 @@ fn a_schema_that_could_open_the_gate_is_not_loaded() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     insta::assert_snapshot!("refusals", messages);
+}
+
+/// Fields that a schema may not have, and what is said of each.
+#[test]
+fn a_field_that_makes_no_sense_is_not_loaded() {
+    #[rustfmt::skip] // One row, one line.
+    let rows = [
+        (json!({"type": ["string", "integer"], "enum": ["a", 1], "x-canonical": {"a": 1}}), "/x-canonical", "one string of 'enum' to another"),
+    ];
+    for (made, at, words) in rows {
+        let said = refusal(&with("/properties/made", made.clone()).to_string());
+        assert!(
+            said.starts_with(&format!("at '/properties/made{at}' ")) && said.contains(words),
+            "{made}: {said}"
+        );
+    }
 }
 
 #[test]
