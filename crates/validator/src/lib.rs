@@ -10,6 +10,7 @@ mod check;
 mod digest;
 mod document;
 mod edit;
+mod forms;
 mod json;
 mod violations;
 

@@ -11,6 +11,7 @@ use patchgate_model::suggest::nearest;
 use patchgate_model::{Fault, Violation};
 
 use crate::document::{Document, Strict};
+use crate::forms;
 use crate::schema::shape::Shape;
 
 /// Where a fault is, in the order of the document: the index of the member or item on each level.
@@ -189,8 +190,11 @@ impl<'a> Place<'a> {
             Kind::Maximum { limit } => Fault::OutOfRange { bound: format!("at most {limit}") },
             Kind::ExclusiveMinimum { limit } => Fault::OutOfRange { bound: format!("more than {limit}") },
             Kind::ExclusiveMaximum { limit } => Fault::OutOfRange { bound: format!("less than {limit}") },
-            Kind::Format { format } => Fault::InvalidFormat { form: form(format).to_owned() },
-            Kind::Pattern { pattern } => Fault::InvalidFormat { form: format!("of the form '{pattern}'") },
+            Kind::Format { format } => Fault::InvalidFormat { form: forms::of_format(format).to_owned() },
+            Kind::Pattern { pattern } => {
+                let words = forms::of_pattern(pattern).map(str::to_owned);
+                Fault::InvalidFormat { form: words.unwrap_or_else(|| format!("of the form '{pattern}'")) }
+            }
             Kind::Required { property } => {
                 let name = property.as_str().map_or_else(|| property.to_string(), str::to_owned);
                 Fault::RequiredField { name }
@@ -212,18 +216,6 @@ impl<'a> Place<'a> {
             meant: documented.map(str::to_owned),
             accepted,
         }
-    }
-}
-
-/// The words for a format of JSON Schema.
-fn form(format: &str) -> &str {
-    match format {
-        "date-time" => "a date and time with a zone (RFC 3339), such as '2026-01-31T08:00:00Z'",
-        "date" => "a date, such as '2026-01-31'",
-        "time" => "a time of day with a zone (RFC 3339), such as '08:00:00Z'",
-        "duration" => "a duration (ISO 8601), such as 'P1DT12H'",
-        "uuid" => "a GUID of 32 hexadecimal digits and 4 dashes",
-        other => other,
     }
 }
 

@@ -140,6 +140,12 @@ fn a_sentence_says_what_would_be_accepted() {
             "\"1\"",
             &["'1' is not a made. Accepted: one, 1"],
         ),
+        (
+            r#"{"type":"string","pattern":"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,12})?)?$"}"#,
+            "\"8:00\"",
+            &["'made' must be a time of day without a zone, such as '08:00:00'"],
+        ),
+        (r#"{"type":"string","pattern":"^[A-Z]$"}"#, "\"a\"", &["'made' must be of the form '^[A-Z]$'"]),
     ];
     for (made, body, expected) in rows {
         assert_eq!(said_of(made, body), *expected, "{made} {body}");

@@ -7,17 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::path::{Key, Paths};
 use super::table::{Admits, Property};
+use crate::forms::{BASE64, DURATION, TIME_OF_DAY};
 
 /// What patchgate bounds where Microsoft states no bound; each is marked in the schema.
 const MAX_TEXT: i64 = 512;
 const MAX_ITEM_TEXT: i64 = 256;
 const MAX_ITEMS: i64 = 100;
 const MAX_BINARY: i64 = 262_144;
-
-/// The grammar of an OData time of day; JSON Schema's own `time` demands an offset, which Graph does not send.
-const TIME_OF_DAY: &str = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,12})?)?$";
-/// Base64, with either alphabet.
-const BASE64: &str = "^[A-Za-z0-9+/_-]*={0,2}$";
 
 /// All that a schema says.
 #[derive(Debug)]
@@ -142,7 +138,7 @@ fn one(admits: &Admits, max_text: i64) -> Keywords {
         Admits::DateTime => text("format", "date-time"),
         Admits::Date => text("format", "date"),
         Admits::TimeOfDay => text("pattern", TIME_OF_DAY),
-        Admits::Duration => text("format", "duration"),
+        Admits::Duration => text("pattern", DURATION),
         Admits::Guid => text("format", "uuid"),
         Admits::Binary => {
             let mut keywords = text("pattern", BASE64);

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::shape::Shape;
 use super::{Schema, SchemaError};
+use crate::forms;
 
 /// A property, or the items of one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -64,7 +65,7 @@ impl Bound {
             "exclusiveMinimum" => format!("more than {text}"),
             "exclusiveMaximum" => format!("less than {text}"),
             "uniqueItems" => "each item once".to_owned(),
-            "pattern" => format!("like {text}"),
+            "pattern" => forms::of_pattern(&text).map_or_else(|| format!("like {text}"), str::to_owned),
             other => format!("{other} {text}"),
         };
         if self.ours { format!("{words} (ours)") } else { words }

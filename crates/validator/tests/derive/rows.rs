@@ -314,7 +314,7 @@ pub(crate) const ROWS: &[(&str, &str, &str)] = &[
     ("DateTimeOffset", "", r#"{"type":"string","format":"date-time","x-graph-type":"DateTimeOffset"}"#),
     ("Date", "", r#"{"type":"string","format":"date","x-graph-type":"Date"}"#),
     ("TimeOfDay", "", r#"{"type":"string","pattern":"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,12})?)?$","x-graph-type":"TimeOfDay"}"#),
-    ("Duration", "", r#"{"type":"string","format":"duration","x-graph-type":"Duration"}"#),
+    ("Duration", "", r#"{"type":"string","pattern":"^-?P([0-9]+D(T([0-9]+H([0-9]+M)?([0-9]+(\\.[0-9]{1,12})?S)?|[0-9]+M([0-9]+(\\.[0-9]{1,12})?S)?|[0-9]+(\\.[0-9]{1,12})?S))?|T([0-9]+H([0-9]+M)?([0-9]+(\\.[0-9]{1,12})?S)?|[0-9]+M([0-9]+(\\.[0-9]{1,12})?S)?|[0-9]+(\\.[0-9]{1,12})?S))$","x-graph-type":"Duration"}"#),
     ("Guid", "Null if there is none.", r#"{"type":["string","null"],"format":"uuid","x-graph-type":"Guid"}"#),
     ("Binary", "", r#"{"type":"string","pattern":"^[A-Za-z0-9+/_-]*={0,2}$","maxLength":262144,"x-ours":["maxLength"],"x-graph-type":"Binary"}"#),
     ("Guid collection", "", r#"{"type":"array","items":{"type":"string","format":"uuid"},"maxItems":100,"x-ours":["maxItems"],"x-graph-type":"Guid collection"}"#),
