@@ -252,6 +252,13 @@ fn property(
         let text = format!("'{name}' can combine values on the page; the schema admits one at a time");
         notes.push(Note::new("combined", row.place, text));
     }
+    if let Some(list) = list.as_ref().filter(|list| chosen && !list.behind.is_empty()) {
+        let names = list.behind.join("', '");
+        let text = format!(
+            "'{name}': the page names '{names}' behind the list of values, which is taken as it stands"
+        );
+        notes.push(Note::new("valuesBehindList", row.place, text));
+    }
     let graph_type = type_name.described();
     let admits = admits(&type_name, list, prose, cell, place)?;
     Ok(Property { name, graph_type, collection: type_name.collection, null, admits })

@@ -15,6 +15,8 @@ pub(super) struct Listed {
     pub(super) null: bool,
     /// Whether nothing at all is one of them.
     pub(super) empty: bool,
+    /// What is set apart as code further on and could be a value, but is not in the list.
+    pub(super) behind: Vec<String>,
 }
 
 /// How sure a phrase is that values follow it.
@@ -30,8 +32,8 @@ enum Phrase {
 
 /// The list of a description, if there is one. A plain announcement outweighs softer phrases.
 pub(super) fn listed(prose: &Prose, cell: Place) -> Result<Option<Listed>, DeriveError> {
-    let mut announced: Option<Listed> = None;
-    let mut soft: Option<Listed> = None;
+    let mut announced: Option<(usize, Listed)> = None;
+    let mut soft: Option<(usize, Listed)> = None;
     let mut at = 0;
     while at < prose.0.len() {
         if let Some((phrase, after)) = phrase(prose, at) {
@@ -42,8 +44,8 @@ pub(super) fn listed(prose: &Prose, cell: Place) -> Result<Option<Listed>, Deriv
             };
             let known = if phrase == Phrase::Announces { &mut announced } else { &mut soft };
             match (&*known, list) {
-                (None, list) => *known = list,
-                (Some(known), Some(list)) if phrase == Phrase::Announces && *known != list => {
+                (None, list) => *known = list.map(|list| (after, list)),
+                (Some((_, known)), Some(list)) if phrase == Phrase::Announces && *known != list => {
                     return Err(unclear(prose, at, cell, "one list of values"));
                 }
                 _ => {}
@@ -53,7 +55,26 @@ pub(super) fn listed(prose: &Prose, cell: Place) -> Result<Option<Listed>, Deriv
             at += 1;
         }
     }
-    Ok(announced.or(soft))
+    Ok(announced.or(soft).map(|(after, list)| Listed { behind: behind(prose, after, &list), ..list }))
+}
+
+/// The names in code from here on that are not in the list.
+fn behind(prose: &Prose, from: usize, list: &Listed) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for at in from..prose.0.len() {
+        let Some(Token::Value { text, code: true }) = prose.get(at) else { continue };
+        let of_other = prose.word(at + 1).is_some_and(|word| {
+            matches!(
+                word.as_str(),
+                "property" | "properties" | "header" | "parameter" | "resource" | "object"
+            )
+        });
+        let known = list.has(text) || list.values.iter().any(|value| value.eq_ignore_ascii_case(text));
+        if is_name(text) && text.parse::<f64>().is_err() && !known && !of_other && !names.contains(text) {
+            names.push(text.clone());
+        }
+    }
+    names
 }
 
 /// Whether the page says that values can be combined.
