@@ -1,14 +1,14 @@
-//! What the validator finds, as violations: one for each fault, in the order of the document.
+//! What the validator finds, as violations: one for each rule that is broken, in the order of the document.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::paths::LocationSegment;
+use jsonschema::{ValidationError, Validator};
 use patchgate_model::quote::Quoted;
 use patchgate_model::suggest::nearest;
-use patchgate_model::{Fault, Violation};
+use patchgate_model::{Fault, Violation, Violations};
 
 use crate::document::{Document, Strict};
 use crate::forms;
@@ -28,31 +28,45 @@ pub(crate) fn placed(
     shape: &Shape,
     document: &Document<'_>,
 ) -> Vec<(Option<usize>, Violation)> {
-    // Several keywords may notice one fault: a value of another type is in no enum either. The first rank wins.
-    let mut found: BTreeMap<(Position, usize), Violation> = BTreeMap::new();
-    let mut ranked: BTreeMap<Position, u8> = BTreeMap::new();
+    let mut found = BTreeMap::new();
     for error in validator.iter_errors(document) {
-        let segments: Vec<LocationSegment<'_>> = error.instance_path().segments().collect();
-        let Some(place) = Place::find(&segments, shape, document) else { continue };
+        let path = error.instance_path();
+        let Some(mut place) = Place::find(path.segments(), shape, document) else { continue };
         if let Kind::AdditionalProperties { .. } = error.kind() {
             for (position, violation) in place.unknown_fields() {
-                found.insert((position, 0), violation);
+                found.insert((position, Rank::Other, found.len()), Found::Unknown(violation));
             }
             continue;
         }
-        let rank = rank(error.kind());
-        let of_whole = is_of_whole(error.kind());
-        let number = if of_whole { found.len() } else { 0 };
-        let best = ranked.get(&place.position).copied().unwrap_or(u8::MAX);
-        if of_whole || rank < best {
-            if !of_whole {
-                ranked.insert(place.position.clone(), rank);
-            }
-            let violation = place.violation(error.kind());
-            found.insert((place.position, number), violation);
-        }
+        let position = std::mem::take(&mut place.position);
+        found.insert((position, Rank::of(error.kind()), found.len()), Found::Broken(place, error));
     }
-    found.into_iter().map(|((position, _), violation)| (position.first().copied(), violation)).collect()
+    // A value of another type, or one that is in no list, may break every other rule too: that says it all.
+    let mut decided = None;
+    let mut listed = Vec::new();
+    for ((position, rank, _), found) in found {
+        if decided.as_ref() == Some(&position) {
+            continue;
+        }
+        let member = position.first().copied();
+        if rank <= Rank::Enum {
+            decided = Some(position);
+        }
+        let violation = match found {
+            Found::Unknown(violation) => violation,
+            Found::Broken(place, error) if listed.len() < Violations::LISTED => place.violation(error.kind()),
+            // Nobody reads it: it counts.
+            Found::Broken(place, _) => place.broken(Fault::InvalidValue { accepted: String::new() }),
+        };
+        listed.push((member, violation));
+    }
+    listed
+}
+
+/// What was found at a place, before it is put into words.
+enum Found<'a> {
+    Unknown(Violation),
+    Broken(Place<'a>, ValidationError<'a>),
 }
 
 /// For a document that is refused though nothing was found in it.
@@ -61,20 +75,31 @@ pub(crate) fn unspecific() -> Violation {
     Violation { target: String::new(), known_target: String::new(), fault: Fault::InvalidValue { accepted } }
 }
 
-/// A type tells more than an enum, an enum more than a length, a length more than a pattern.
-fn rank(kind: &Kind) -> u8 {
-    match kind {
-        Kind::Type { .. } => 0,
-        Kind::Enum { .. } => 1,
-        Kind::MinLength { .. } | Kind::MaxLength { .. } | Kind::MinItems { .. } | Kind::MaxItems { .. } => 2,
-        Kind::Format { .. } => 3,
-        _ => 4,
-    }
+/// The order in which the faults of one place are told, and which of them say it all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Type,
+    Enum,
+    Size,
+    Form,
+    Other,
 }
 
-/// Whether several faults of this kind may have one place: each missing field is a fault of the object.
-fn is_of_whole(kind: &Kind) -> bool {
-    matches!(kind, Kind::Required { .. })
+impl Rank {
+    fn of(kind: &Kind) -> Self {
+        match kind {
+            Kind::Type { .. } => Self::Type,
+            Kind::Enum { .. } => Self::Enum,
+            Kind::MinLength { .. }
+            | Kind::MaxLength { .. }
+            | Kind::MinItems { .. }
+            | Kind::MaxItems { .. }
+            | Kind::MinProperties { .. }
+            | Kind::MaxProperties { .. } => Self::Size,
+            Kind::Format { .. } => Self::Form,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A place in document and schema at once.
@@ -87,7 +112,11 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn find(segments: &[LocationSegment<'_>], shape: &'a Shape, document: &'a Document<'a>) -> Option<Self> {
+    fn find<'s>(
+        mut segments: impl Iterator<Item = LocationSegment<'s>>,
+        shape: &'a Shape,
+        document: &'a Document<'a>,
+    ) -> Option<Self> {
         let root = Self {
             position: Position::new(),
             target: String::new(),
@@ -95,9 +124,9 @@ impl<'a> Place<'a> {
             document,
             shape: Some(shape),
         };
-        segments.iter().try_fold(root, |place, segment| match segment {
-            LocationSegment::Property(name) => place.member(name),
-            LocationSegment::Index(index) => place.item(*index),
+        segments.try_fold(root, |place, segment| match segment {
+            LocationSegment::Property(name) => place.member(&name),
+            LocationSegment::Index(index) => place.item(index),
         })
     }
 
@@ -156,12 +185,13 @@ impl<'a> Place<'a> {
             .collect()
     }
 
-    fn violation(&self, kind: &Kind) -> Violation {
-        Violation {
-            target: self.target.clone(),
-            known_target: self.known_target.clone(),
-            fault: self.fault(kind),
-        }
+    fn violation(self, kind: &Kind) -> Violation {
+        let fault = self.fault(kind);
+        self.broken(fault)
+    }
+
+    fn broken(self, fault: Fault) -> Violation {
+        Violation { target: self.target, known_target: self.known_target, fault }
     }
 
     fn fault(&self, kind: &Kind) -> Fault {

@@ -35,7 +35,7 @@ fn violations(body: &str) -> Vec<String> {
 }
 
 #[test]
-fn one_violation_for_each_fault_in_the_order_of_the_document() {
+fn one_violation_for_each_rule_in_the_order_of_the_document() {
     let rows: &[(&str, &[&str])] = &[
         (r#"{"state":"opne"}"#, &["invalidEnumValue /state /state"]),
         (r#"{"state":7}"#, &["wrongType /state /state"]),
@@ -50,6 +50,10 @@ fn one_violation_for_each_fault_in_the_order_of_the_document() {
         (r#"{"labels":["a","b","c","d","e"]}"#, &["tooManyItems /labels /labels"]),
         (r#"{"labels":[]}"#, &["tooFewItems /labels /labels"]),
         (r#"{"labels":["a","a"]}"#, &["duplicateItem /labels /labels"]),
+        (
+            r#"{"labels":["a","a","b","c","d"]}"#,
+            &["tooManyItems /labels /labels", "duplicateItem /labels /labels"],
+        ),
         (r#"{"labels":"a"}"#, &["wrongType /labels /labels"]),
         (r#"{"copies":0}"#, &["outOfRange /copies /copies"]),
         (r#"{"copies":1.5}"#, &["wrongType /copies /copies"]),
@@ -145,6 +149,20 @@ fn a_sentence_says_what_would_be_accepted() {
             "\"8:00\"",
             &["'made' must be a time of day without a zone, such as '08:00:00'"],
         ),
+        (
+            r#"{"type":"string","pattern":"^[a-z]*$","minLength":3,"format":"date"}"#,
+            "\"A\"",
+            &[
+                "'made' must have 3 characters at least",
+                "'made' must be a date, such as '2026-01-31'",
+                "'made' must be of the form '^[a-z]*$'",
+            ],
+        ),
+        (
+            r#"{"type":"string","pattern":"^[a-z]*$","minLength":3,"format":"date"}"#,
+            "1",
+            &["'made' must be a string, not a number"],
+        ),
         (r#"{"type":"string","pattern":"^[A-Z]$"}"#, "\"a\"", &["'made' must be of the form '^[A-Z]$'"]),
     ];
     for (made, body, expected) in rows {
@@ -175,8 +193,14 @@ fn what_is_said_is_bounded() {
     let codes: Vec<&str> = found.listed().iter().map(|v| v.code().as_str()).collect();
     assert_eq!(codes[0], "tooManyItems");
     assert!(
-        found.total() <= 6,
+        found.total() <= 7,
         "what is wrong with items that must not be there is not of interest: {codes:?}"
+    );
+    let items = vec!["\"coler\""; 500].join(",");
+    let found = check(&format!("{{\"kinds\":[{items}]}}")).unwrap_err();
+    assert_eq!((found.total(), found.listed().len()), (500, Violations::LISTED));
+    assert!(
+        found.listed().iter().all(|v| v.message().ends_with("did you mean 'color'? Accepted: color, gray"))
     );
     let named = check(&format!("{{\"{}\":1}}", "\u{e9}".repeat(50_000))).unwrap_err();
     assert_eq!(named.listed()[0].target, format!("/{}\u{2026}", "\u{e9}".repeat(64)));
