@@ -27,7 +27,7 @@ pub enum ViolationCode {
     TooShort,
     /// An array, or object, with too many members.
     TooManyItems,
-    /// An array with too few items.
+    /// An array, or object, with too few members.
     TooFewItems,
     /// Two equal items where each must differ.
     DuplicateItem,
@@ -183,13 +183,17 @@ pub enum Fault {
     },
     /// See [`ViolationCode::TooManyItems`].
     TooManyItems {
-        /// The most items that are accepted.
+        /// The most that are accepted.
         limit: u64,
+        /// What is counted: `item` or `field`.
+        of: &'static str,
     },
     /// See [`ViolationCode::TooFewItems`].
     TooFewItems {
-        /// The fewest items that are accepted.
+        /// The fewest that are accepted.
         limit: u64,
+        /// What is counted: `item` or `field`.
+        of: &'static str,
     },
     /// See [`ViolationCode::DuplicateItem`].
     DuplicateItem,
@@ -335,11 +339,11 @@ impl Violation {
             Fault::TooShort { limit } => {
                 format!("{subject} must have {} at least", counted(*limit, "character"))
             }
-            Fault::TooManyItems { limit } => {
-                format!("{subject} may have {} at most", counted(*limit, "item"))
+            Fault::TooManyItems { limit, of } => {
+                format!("{subject} may have {} at most", counted(*limit, of))
             }
-            Fault::TooFewItems { limit } => {
-                format!("{subject} must have {} at least", counted(*limit, "item"))
+            Fault::TooFewItems { limit, of } => {
+                format!("{subject} must have {} at least", counted(*limit, of))
             }
             Fault::DuplicateItem => format!("{subject} must not hold the same item twice"),
             Fault::OutOfRange { bound } => format!("{subject} must be {bound}"),

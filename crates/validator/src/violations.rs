@@ -197,7 +197,7 @@ impl<'a> Place<'a> {
     fn fault(&self, kind: &Kind) -> Fault {
         let expected = || self.shape.map(Shape::expected).unwrap_or_default();
         match kind {
-            Kind::Type { .. } if *self.document == Document::Null => {
+            Kind::Type { .. } | Kind::Enum { .. } if *self.document == Document::Null => {
                 Fault::NullNotAllowed { expected: expected() }
             }
             Kind::Type { .. } => {
@@ -210,11 +210,13 @@ impl<'a> Place<'a> {
             Kind::Enum { .. } => self.not_in_enum(),
             Kind::MaxLength { limit } => Fault::TooLong { limit: *limit },
             Kind::MinLength { limit } => Fault::TooShort { limit: *limit },
-            Kind::MaxItems { limit } | Kind::MaxProperties { limit } => Fault::TooManyItems { limit: *limit },
-            Kind::MinProperties { .. } if matches!(self.document, Document::Object(m) if m.is_empty()) => {
+            Kind::MaxItems { limit } => Fault::TooManyItems { limit: *limit, of: "item" },
+            Kind::MinItems { limit } => Fault::TooFewItems { limit: *limit, of: "item" },
+            Kind::MaxProperties { limit } => Fault::TooManyItems { limit: *limit, of: "field" },
+            Kind::MinProperties { .. } if self.changes_nothing() => {
                 Fault::EmptyEdit { accepted: self.field_names() }
             }
-            Kind::MinItems { limit } | Kind::MinProperties { limit } => Fault::TooFewItems { limit: *limit },
+            Kind::MinProperties { limit } => Fault::TooFewItems { limit: *limit, of: "field" },
             Kind::UniqueItems => Fault::DuplicateItem,
             Kind::Minimum { limit } => Fault::OutOfRange { bound: format!("at least {limit}") },
             Kind::Maximum { limit } => Fault::OutOfRange { bound: format!("at most {limit}") },
@@ -231,6 +233,11 @@ impl<'a> Place<'a> {
             }
             _ => Fault::InvalidValue { accepted: "what the schema of this route describes".to_owned() },
         }
+    }
+
+    /// An object within may be empty, and the update change something all the same.
+    fn changes_nothing(&self) -> bool {
+        self.target.is_empty() && matches!(self.document, Document::Object(members) if members.is_empty())
     }
 
     fn not_in_enum(&self) -> Fault {

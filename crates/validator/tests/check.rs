@@ -144,6 +144,22 @@ fn a_sentence_says_what_would_be_accepted() {
             "\"1\"",
             &["'1' is not a made. Accepted: one, 1"],
         ),
+        (r#"{"type":["string","null"],"enum":["a"]}"#, "1", &["'made' must be a string, not a number"]),
+        (
+            r#"{"type":["string","null"],"enum":["a"]}"#,
+            "null",
+            &["'made' must be a string: it cannot be null"],
+        ),
+        (
+            r#"{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer"}},"additionalProperties":false,"minProperties":1}"#,
+            "{}",
+            &["'made' must have 1 field at least"],
+        ),
+        (
+            r#"{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer"}},"additionalProperties":false,"maxProperties":1}"#,
+            r#"{"a":1,"b":2}"#,
+            &["'made' may have 1 field at most"],
+        ),
         (
             r#"{"type":"string","pattern":"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,12})?)?$"}"#,
             "\"8:00\"",

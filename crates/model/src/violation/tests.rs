@@ -29,7 +29,7 @@ fn sentences() {
         violation("/tags", Fault::NullNotAllowed { expected: vec!["an array"] }),
         violation("/name", Fault::TooLong { limit: 512 }),
         violation("/name", Fault::TooShort { limit: 1 }),
-        violation("/tags", Fault::TooManyItems { limit: 100 }),
+        violation("/tags", Fault::TooManyItems { limit: 100, of: "item" }),
         violation("/count", Fault::OutOfRange { bound: "at least 0".into() }),
         violation("", Fault::EmptyEdit { accepted: names() }),
         violation("", Fault::InvalidJson { reason: "expected value".into(), place }),

@@ -188,7 +188,7 @@ fn one(name: &str, schema: &Value, required: bool, found: &mut Vec<Property>) {
     found.push(Property {
         kind: shape.described(),
         graph_type: schema.get("x-graph-type").and_then(Value::as_str).map(str::to_owned),
-        null: shape.nullable() && listed.is_none_or(|values| values.contains(&Value::Null)),
+        null: shape.nullable(),
         required,
         values,
         bounds: BOUNDS.iter().filter_map(bound).collect(),

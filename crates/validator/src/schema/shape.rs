@@ -37,7 +37,11 @@ impl Shape {
             .flatten()
             .filter_map(|(other, documented)| Some((other.clone(), documented.as_str()?.to_owned())))
             .collect();
-        let listed = of("enum").and_then(Value::as_array).into_iter().flatten().filter(|v| !v.is_null());
+        let list = of("enum").and_then(Value::as_array);
+        let mut types = of("type").map(strings).unwrap_or_default();
+        // Null is none of the types where there is a list without it.
+        types.retain(|name| name != "null" || list.is_none_or(|list| list.contains(&Value::Null)));
+        let listed = list.into_iter().flatten().filter(|value| !value.is_null());
         let spelled = |value: &str| spellings.contains_key(value);
         let listed: Vec<_> = listed.filter(|value| !value.as_str().is_some_and(spelled)).collect();
         let text = |value: &&Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -46,11 +50,11 @@ impl Shape {
         let mut initials: Vec<_> = spellings.keys().map(|other| initial(other)).collect();
         initials.dedup();
         Self {
-            types: of("type").map(strings).unwrap_or_default(),
+            types,
             fields: fields.map(|(name, schema)| (name.clone(), Self::read(schema))).collect(),
             items: of("items").map(|schema| Box::new(Self::read(schema))),
             most_items: of("maxItems").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok()),
-            choice: of("enum").is_some(),
+            choice: list.is_some(),
             accepted,
             documented,
             spellings,
@@ -117,7 +121,7 @@ impl Shape {
         format!("{}{of}{null}", self.expected().join(" or "))
     }
 
-    /// Whether `null` is among the types.
+    /// Whether `null` is among the types, and in the list of values where there is one.
     pub(crate) fn nullable(&self) -> bool {
         self.types.iter().any(|t| t == "null")
     }
