@@ -4,6 +4,8 @@
 //! numbers beyond the integers of an IEEE double, NUL in a string, anything behind the value. Each of them is read
 //! differently by some reader that could stand behind the gateway.
 
+mod place;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -15,6 +17,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
 use crate::document::Document;
+use place::Read;
 
 /// The largest integer that each double up to it can tell from its neighbours.
 const SAFE_INTEGER: u64 = (1 << 53) - 1;
@@ -30,7 +33,7 @@ pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Document<'_>, Violatio
         Err(error) => {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let reason = "it is not UTF-8".to_owned();
-            return Err(violation(Fault::InvalidJson { reason, place: place_after(valid) }));
+            return Err(violation(Fault::InvalidJson { reason, place: place::behind(valid) }));
         }
     };
     let not_json = |reason: &str, place| violation(Fault::InvalidJson { reason: reason.to_owned(), place });
@@ -46,20 +49,22 @@ pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Document<'_>, Violatio
     let seed = Level { left: depth, trouble: &trouble }.into(&mut document);
     let read = seed.deserialize(&mut reader).and_then(|()| reader.end());
     read.map(|()| document).map_err(|error| {
-        let place = place_of(text, &error);
+        let read = Read::until(text, &error);
         match trouble.take() {
-            Some(Trouble::Duplicate(name)) => violation(Fault::DuplicateField { name, place }),
-            Some(Trouble::TooDeep) => violation(Fault::TooDeep { limit: depth, place }),
-            Some(Trouble::Number) => violation(Fault::InvalidNumber { place }),
-            Some(Trouble::Nul) => not_json("a string has a NUL character", place),
+            Some(Trouble::Duplicate(name)) => violation(Fault::DuplicateField { name, place: read.string() }),
+            Some(Trouble::TooDeep) => violation(Fault::TooDeep { limit: depth, place: read.bracket() }),
+            Some(Trouble::Number) => violation(Fault::InvalidNumber { place: read.number() }),
+            Some(Trouble::Nul) => not_json("a string has a NUL character", read.string()),
             None => {
                 let said = error.to_string();
                 // serde_json puts the place behind its words; ours stands there in characters instead of bytes.
-                let reason = said.split(" at line ").next().unwrap_or_default();
-                if reason == "number out of range" {
-                    violation(Fault::InvalidNumber { place })
-                } else {
-                    not_json(reason, place)
+                match said.split(" at line ").next().unwrap_or_default() {
+                    "number out of range" => violation(Fault::InvalidNumber { place: read.number() }),
+                    // Its words for the two halves are about how it reads them.
+                    "lone leading surrogate in hex escape" | "unexpected end of hex escape" => {
+                        not_json("an escape is half of a surrogate pair", read.place)
+                    }
+                    reason => not_json(reason, read.place),
                 }
             }
         }
@@ -68,22 +73,6 @@ pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Document<'_>, Violatio
 
 fn violation(fault: Fault) -> Violation {
     Violation { target: String::new(), known_target: String::new(), fault }
-}
-
-/// The place behind these bytes.
-fn place_after(bytes: &[u8]) -> Place {
-    let text = String::from_utf8_lossy(bytes);
-    let line = text.matches('\n').count() + 1;
-    let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Place { line, column }
-}
-
-/// `serde_json` counts columns in bytes.
-fn place_of(text: &str, error: &serde_json::Error) -> Place {
-    let line = error.line().max(1);
-    let before = text.split('\n').nth(line - 1).unwrap_or_default().as_bytes();
-    let before = before.get(..error.column().saturating_sub(1)).unwrap_or(before);
-    Place { line, column: String::from_utf8_lossy(before).chars().count() + 1 }
 }
 
 /// What this reader finds and `serde_json` would let pass.
@@ -348,14 +337,34 @@ mod tests {
 
     #[test]
     fn places_count_lines_and_characters() {
-        for (text, line, column) in
-            [("{\"a\":1,\n \"é\":x}", 2, 6), ("{\"a\":1,\n \"é\":1,\"a\" :2}", 2, 11), ("\u{feff}{}", 1, 1)]
-        {
+        for (text, line, column) in [
+            ("{\"a\":1,\n \"é\":x}", 2, 6),
+            ("\u{feff}{}", 1, 1),
+            // What is wrong begins here, wherever the reader stopped.
+            ("{\"a\":1,\n \"é\":1,\"a\" :2}", 2, 8),
+            ("{\"a\":1,\n\"A\"\n\n :2}", 2, 1),
+            (r#"{"a":1,"\"a\\":0,"\"A\\" :2}"#, 1, 18),
+            ("{\"a\":1,\"a\"}", 1, 8),
+            ("[1,\n 9007199254740993 ]", 2, 2),
+            ("{\"é\":-1e999}", 1, 6),
+            ("9007199254740993", 1, 1),
+            ("[[[[[[[[\n[\n\n[1", 2, 1),
+            ("[[[[[[[[ {}", 1, 10),
+            ("{\"é\": \"\\\"\\u0000\" }", 1, 7),
+        ] {
             let place = parse(text.as_bytes(), 8).unwrap_err().place().unwrap();
             assert_eq!((place.line, place.column), (line, column), "{text}");
         }
         let place = parse(b"{\n\"a\":\"\xff\"}", 8).unwrap_err().place().unwrap();
         assert_eq!((place.line, place.column), (2, 6));
+    }
+
+    #[test]
+    fn half_of_a_pair_is_told_as_such() {
+        for text in [r#""\ud800""#, r#""\udc00""#, r#""\ud800\n""#, r#""\ud800\u0041""#] {
+            let said = parse(text.as_bytes(), 8).unwrap_err().message();
+            assert!(said.contains("an escape is half of a surrogate pair at line 1"), "{said}");
+        }
     }
 
     proptest! {
