@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use super::configured::ConfigFile;
 use super::output::{self, BAD, GOOD};
 use super::{Failed, Outcome, place, print};
-use crate::config::fault::line_and_column;
 use crate::config::{Flags, Inputs, layers};
 use crate::head::{Head, Target};
 use crate::plan::Plan;
@@ -137,8 +136,7 @@ fn human(name: &str, body: &[u8], decision: &Result<Edit, Refusal>) -> String {
             format!("{name}: {BAD}refused{BAD:#}\n  {}\n", refusal.message())
         }
         Err(refusal) => {
-            // What is no text has no line to be shown.
-            let text = std::str::from_utf8(body).unwrap_or_default();
+            let text = std::str::from_utf8(body).ok();
             let shown: String = refusal.violations().iter().map(|v| place::shown(name, text, v)).collect();
             format!("{name}: {BAD}refused{BAD:#}\n{shown}")
         }
@@ -152,10 +150,9 @@ fn as_json(name: &str, body: &[u8], decision: &Result<Edit, Refusal>) -> Value {
             json!({"file": name, "decision": "allow", "edit": forwarded})
         }
         Err(refusal) => {
-            let text = std::str::from_utf8(body).unwrap_or_default();
+            let text = std::str::from_utf8(body).ok();
             let detail = |v: &patchgate_model::Violation| {
-                let place = place::span(text, v).map(|span| line_and_column(text, span.start));
-                let (line, column) = place.unzip();
+                let (line, column) = place::of(text, v).unzip();
                 json!({
                     "code": v.code().as_str(), "target": v.target, "message": v.message(),
                     "line": line, "column": column,

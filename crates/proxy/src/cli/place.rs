@@ -7,15 +7,21 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions};
 use patchgate_model::{Fault, Violation};
 
+use crate::config::fault::line_and_column;
 use crate::snippet::{At, Excerpt, Message, span_of};
 
 /// The longest line that is shown; of a longer one the caret would be off the screen.
 const LONGEST_LINE: usize = 200;
 
-/// A violation as people read it: what, the line, a caret, what would be accepted.
-pub(super) fn shown(name: &str, body: &str, violation: &Violation) -> String {
+/// A violation as people read it: what, the line, a caret, what would be accepted. A body that is no text has no line to be
+/// shown.
+pub(super) fn shown(name: &str, body: Option<&str>, violation: &Violation) -> String {
     let (title, help) = sentence(violation);
-    let at = span(body, violation).map(|span| At::Text(body.into(), span));
+    let at = body.and_then(|body| Some((body, span(body, violation)?)));
+    let at = match at {
+        Some((body, span)) if is_short(body, &span) => Some(At::Text(body.into(), span)),
+        _ => of(body, violation).map(|(line, column)| At::Place(line, column)),
+    };
     let message = Message {
         title: format!("{}: {title}", violation.code().as_str()).into(),
         code: None,
@@ -25,6 +31,12 @@ pub(super) fn shown(name: &str, body: &str, violation: &Violation) -> String {
     format!("{}\n", message.rendered(true))
 }
 
+/// The line and column of a violation, where it has one place.
+pub(super) fn of(body: Option<&str>, violation: &Violation) -> Option<(usize, usize)> {
+    let known = violation.place().map(|place| (place.line, place.column));
+    known.or_else(|| body.and_then(|body| Some(line_and_column(body, span(body, violation)?.start))))
+}
+
 /// The gateway's own words, what is wrong apart from what would be accepted.
 fn sentence(violation: &Violation) -> (String, Option<String>) {
     let (brief, whole) = (violation.brief(), violation.message());
@@ -32,16 +44,27 @@ fn sentence(violation: &Violation) -> (String, Option<String>) {
     (brief, help.filter(|help| !help.is_empty()))
 }
 
-/// The part of the body that a violation is about; nothing where there is no one line to show.
-pub(super) fn span(body: &str, violation: &Violation) -> Option<Range<usize>> {
+/// The part of the body that a violation is about, on its first line; nothing where there is no such part.
+fn span(body: &str, violation: &Violation) -> Option<Range<usize>> {
     let span = match violation.place() {
         Some(place) => span_of(body, place.line, place.column, ""),
         None => pointed(body, violation)?,
     };
-    let line_start = body.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
-    let line_end = body.get(span.start..)?.find(['\n', '\r']).map_or(body.len(), |at| span.start + at);
-    let end = span.end.clamp(span.start, line_end);
-    (line_end - line_start <= LONGEST_LINE).then_some(span.start..end)
+    let line_end = line_of(body, span.start).end;
+    Some(span.start..span.end.clamp(span.start, line_end.max(span.start)))
+}
+
+/// Whether the line can be shown with a caret below it.
+fn is_short(body: &str, span: &Range<usize>) -> bool {
+    line_of(body, span.start).len() <= LONGEST_LINE
+}
+
+/// The line around a byte, without its end.
+fn line_of(body: &str, at: usize) -> Range<usize> {
+    let (before, after) = body.split_at_checked(at).unwrap_or((body, ""));
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let end = after.find(['\n', '\r']).map_or(body.len(), |end| before.len() + end);
+    start..end
 }
 
 /// Where a JSON Pointer leads: to a value, or to a name that is at fault itself.
@@ -108,6 +131,19 @@ mod tests {
             let found = span(body, &violation(target, fault));
             assert_eq!(found.map(|span| &body[span]), expected, "{target}");
         }
-        assert_eq!(span(&format!("{{\"a\": \"{}\"}}", "x".repeat(300)), &violation("/a", wrong())), None);
+    }
+
+    #[test]
+    fn a_place_is_told_where_its_line_is_not_shown() {
+        let wrong = violation("/a", Fault::WrongType { expected: vec!["a number"], found: "a string" });
+        let long = format!("{{\"a\": \"{}\"}}", "x".repeat(300));
+        assert_eq!(of(Some(&long), &wrong), Some((1, 7)));
+        let said = shown("f", Some(&long), &wrong);
+        assert!(said.contains("f:1:7") && !said.contains("xx"), "{said}");
+        // What is no text has a place all the same.
+        let place = Place { line: 2, column: 3 };
+        let fault = violation("", Fault::InvalidJson { reason: "it is not UTF-8".to_owned(), place });
+        assert_eq!(of(None, &fault), Some((2, 3)));
+        assert!(shown("f", None, &fault).contains("f:2:3"), "{}", shown("f", None, &fault));
     }
 }
