@@ -162,6 +162,7 @@ fn read(name: &str, bytes: &[u8], told: &Told) -> Result<Unproven, DeriveError> 
     let examples = examples(&page, &mut notes)?;
     let versions = versions(&page, &paths, told)?;
     let entity_type = entity_type(&page, &examples, &mut notes);
+    let clouds = clouds(told);
     let schema = emit::schema(&emit::Guard {
         name,
         title: page.title.as_deref(),
@@ -174,7 +175,7 @@ fn read(name: &str, bytes: &[u8], told: &Told) -> Result<Unproven, DeriveError> 
         keys: &keys,
         required_headers: &page.required_headers,
         permission: told.permission.as_deref(),
-        clouds: if told.clouds.is_empty() { &[Cloud::Global] } else { &told.clouds },
+        clouds: &clouds,
         entity_type: entity_type.as_deref(),
         properties: &properties.listed,
     });
@@ -262,6 +263,17 @@ fn versions(
         ));
     }
     Ok(versions)
+}
+
+/// The clouds that have the update, each once, however often it was told.
+fn clouds(told: &Told) -> Vec<Cloud> {
+    let mut clouds = Vec::new();
+    for cloud in &told.clouds {
+        if !clouds.contains(cloud) {
+            clouds.push(*cloud);
+        }
+    }
+    if clouds.is_empty() { vec![Cloud::Global] } else { clouds }
 }
 
 fn examples(page: &page::Page<'_>, notes: &mut Vec<Note>) -> Result<Vec<Example>, DeriveError> {

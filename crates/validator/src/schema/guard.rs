@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use patchgate_model::quote::Quoted;
 use patchgate_model::{Cloud, GraphVersion, KeyPattern, PathTemplate};
 use serde::Deserialize;
 use serde_json::Value;
@@ -128,6 +129,22 @@ pub(super) fn read(schema: &Value) -> Result<Guard, SchemaError> {
             return Err(wrong(member, "it must not be empty".to_owned()));
         }
     }
+    if let Some((at, name)) = written.required_headers.iter().enumerate().find(|(_, name)| !is_header(name)) {
+        let problem = format!("'{}' is no name of a header field", Quoted(name));
+        return Err(wrong(&format!("requiredHeaders/{at}"), problem));
+    }
+    let twice = twice("paths", &paths, PartialEq::eq)
+        .or_else(|| twice("versions", &written.versions, PartialEq::eq))
+        .or_else(|| twice("requiredHeaders", &written.required_headers, |a, b| a.eq_ignore_ascii_case(b)))
+        .or_else(|| twice("clouds", &written.clouds, PartialEq::eq));
+    if let Some(member) = twice {
+        return Err(wrong(&member, "it stands there twice".to_owned()));
+    }
+    let entity_type = written.entity_type.map(|name| name.trim_start_matches('#').to_owned());
+    if entity_type.as_ref().is_some_and(|name| !is_type(name)) {
+        let problem = "expected the name of a type, such as 'microsoft.graph.thing'";
+        return Err(wrong("entityType", problem.to_owned()));
+    }
     Ok(Guard {
         paths,
         versions: written.versions,
@@ -135,6 +152,23 @@ pub(super) fn read(schema: &Value) -> Result<Guard, SchemaError> {
         required_headers: written.required_headers,
         permission: written.permission,
         clouds: written.clouds,
-        entity_type: written.entity_type.map(|name| name.trim_start_matches('#').to_owned()),
+        entity_type,
     })
+}
+
+/// The first item that stands in the list before, too.
+fn twice<T>(member: &str, list: &[T], same: impl Fn(&T, &T) -> bool) -> Option<String> {
+    let again = |(at, item): &(usize, &T)| list.iter().take(*at).any(|other| same(other, item));
+    list.iter().enumerate().find(again).map(|(at, _)| format!("{member}/{at}"))
+}
+
+/// Whether a header field can be called so (RFC 9110, 5.6.2).
+fn is_header(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// Whether a type can be called so: names with dots between them.
+fn is_type(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.split('.').all(|part| !part.is_empty() && part.chars().all(plain))
 }

@@ -106,6 +106,9 @@ fn value(members: &Map<String, Value>, pointer: &str, more: &[&str], definitions
         }
         keyword_value(keyword, written, members, &types, &at(keyword))?;
     }
+    if let Some((least, most)) = crossed(members) {
+        return Err(SchemaError::lint(at(least), format!("with '{most}' beside it nothing would pass")));
+    }
     if has("object") {
         object(members, pointer, definitions)?;
     }
@@ -116,6 +119,27 @@ fn value(members: &Map<String, Value>, pointer: &str, more: &[&str], definitions
         one(items, &at("items"), definitions)?;
     }
     Ok(())
+}
+
+/// Two bounds that no value can keep at once.
+fn crossed(members: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
+    let pairs = [
+        ("minLength", "maxLength"),
+        ("minItems", "maxItems"),
+        ("minProperties", "maxProperties"),
+        ("minimum", "maximum"),
+        ("minimum", "exclusiveMaximum"),
+        ("exclusiveMinimum", "maximum"),
+        ("exclusiveMinimum", "exclusiveMaximum"),
+    ];
+    let bound = |name: &str| members.get(name).and_then(Value::as_f64);
+    pairs.into_iter().find(|(least, most)| {
+        let open = least.starts_with("exclusive") || most.starts_with("exclusive");
+        match (bound(least), bound(most)) {
+            (Some(from), Some(to)) => from > to || (open && from >= to),
+            _ => false,
+        }
+    })
 }
 
 fn types<'v>(members: &'v Map<String, Value>, pointer: &str) -> Result<Vec<&'v str>, SchemaError> {
@@ -155,6 +179,7 @@ fn keyword_value(
         {
             wrong("a whole number of 0 or more")
         }
+        "maxProperties" if written == 0 => wrong("1 or more: without a field nothing is changed"),
         "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" if !written.is_number() => {
             wrong("a number")
         }
@@ -235,9 +260,15 @@ fn object(members: &Map<String, Value>, pointer: &str, definitions: Definitions<
             return Err(SchemaError::lint(at, "expected false: an open object would let any field pass"));
         }
     }
-    let Some(Value::Object(properties)) = members.get("properties") else {
+    let properties = members.get("properties").and_then(Value::as_object);
+    let Some(properties) = properties.filter(|properties| !properties.is_empty()) else {
         return Err(SchemaError::lint(format!("{pointer}/properties"), "expected the fields of the object"));
     };
+    let least = members.get("minProperties").and_then(Value::as_u64).unwrap_or_default();
+    if least > properties.len() as u64 {
+        let problem = "it is more than there are fields: nothing would pass";
+        return Err(SchemaError::lint(format!("{pointer}/minProperties"), problem));
+    }
     for (name, schema) in properties {
         let at = format!("{pointer}/properties/{}", escape(name));
         // Names that differ in case alone are refused as JSON already.

@@ -94,7 +94,7 @@ fn what_is_told_and_what_the_page_says_meet_in_the_guard() {
         versions: Some(vec![GraphVersion::Beta, GraphVersion::V1]),
         keys: vec![("toyId".to_owned(), KeyPattern::parse("[a-z]{2}[0-9]").unwrap())],
         permission: Some("Toy.ReadWrite.All".to_owned()),
-        clouds: vec![Cloud::Global, Cloud::China],
+        clouds: vec![Cloud::Global, Cloud::China, Cloud::Global],
     };
     let none = Told::default();
     let typed = base("  \"kind\"", "  \"@odata.type\": \"#microsoft.graph.toys.toy\",\n  \"kind\"");

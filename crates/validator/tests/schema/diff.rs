@@ -118,8 +118,7 @@ fn any_value(depth: u32) -> BoxedStrategy<Value> {
     let text = (prop::option::of(0..3u32), prop::option::of(1..4u32), any::<bool>(), 0..3usize).prop_map(
         |(least, most, null, form)| {
             let mut schema = json!({"type": if null { json!(["string", "null"]) } else { json!("string") }});
-            set(&mut schema, "minLength", least);
-            set(&mut schema, "maxLength", most);
+            set(&mut schema, ("minLength", least), ("maxLength", most));
             if form == 1 {
                 schema["pattern"] = json!("^a");
             }
@@ -142,8 +141,7 @@ fn any_value(depth: u32) -> BoxedStrategy<Value> {
     let numeric =
         (any::<bool>(), number.clone(), number, any::<bool>()).prop_map(|(whole, least, most, open)| {
             let mut schema = json!({"type": if whole { "integer" } else { "number" }});
-            set(&mut schema, if open { "exclusiveMinimum" } else { "minimum" }, least);
-            set(&mut schema, "maximum", most);
+            set(&mut schema, (if open { "exclusiveMinimum" } else { "minimum" }, least), ("maximum", most));
             schema
         });
     let leaf = prop_oneof![text, choice, numeric, Just(json!({"type": "boolean"}))].boxed();
@@ -153,17 +151,21 @@ fn any_value(depth: u32) -> BoxedStrategy<Value> {
     let array = (any_value(0), prop::option::of(0..2u32), prop::option::of(0..3u32), any::<bool>()).prop_map(
         |(items, least, most, unique)| {
             let mut schema = json!({"type": "array", "items": items, "uniqueItems": unique});
-            set(&mut schema, "minItems", least);
-            set(&mut schema, "maxItems", most);
+            set(&mut schema, ("minItems", least), ("maxItems", most));
             schema
         },
     );
     prop_oneof![3 => leaf, 1 => array, 1 => any_object(depth - 1)].boxed()
 }
 
-fn set(schema: &mut Value, keyword: &str, value: Option<u32>) {
-    if let Some(value) = value {
-        schema[keyword] = json!(value);
+/// Sets two bounds; of two that admit nothing the first.
+fn set(schema: &mut Value, least: (&str, Option<u32>), most: (&str, Option<u32>)) {
+    let open = u32::from(least.0.starts_with("exclusive"));
+    let most = (most.0, most.1.filter(|most| least.1.is_none_or(|least| least + open <= *most)));
+    for (keyword, value) in [least, most] {
+        if let Some(value) = value {
+            schema[keyword] = json!(value);
+        }
     }
 }
 
@@ -175,8 +177,8 @@ fn any_object(depth: u32) -> BoxedStrategy<Value> {
             let required: Vec<_> = required.into_iter().filter(|name| fields.contains_key(name)).collect();
             let mut schema =
                 json!({"type": "object", "properties": fields, "required": required, "additionalProperties": false});
-            set(&mut schema, "minProperties", least);
-            set(&mut schema, "maxProperties", most);
+            let least = least.filter(|least| *least as usize <= fields.len());
+            set(&mut schema, ("minProperties", least), ("maxProperties", most));
             schema
         })
         .boxed()

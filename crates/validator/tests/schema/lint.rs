@@ -57,6 +57,13 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("a key's example that does not match", "\"17\"", "\"017\"", "at '/x-guard/keys/jobId/example' (line 9, column 57)"),
     ("no cloud", "[\"global\"]", "[]", "at '/x-guard/clouds' (line 11, column 5)"),
     ("a header too few", "[\"Authorization\", \"Content-Type\"]", "[\"Authorization\"]", "at '/x-guard/requiredHeaders' (line 10, column 5)"),
+    ("an empty entity type", "\"x.job\"", "\"\"", "at '/x-guard/entityType' (line 12, column 5)"),
+    ("a header that is none", "\"Content-Type\"]", "\"Content-Type\", \"If Match\"]", "at '/x-guard/requiredHeaders/2' (line 10, column 58)"),
+    ("a header twice", "\"Content-Type\"]", "\"Content-Type\", \"content-type\"]", "at '/x-guard/requiredHeaders/2' (line 10, column 58)"),
+    ("a version twice", "\"beta\"]", "\"beta\", \"v1.0\"]", "at '/x-guard/versions/2' (line 8, column 34)"),
+    ("a path twice", "[\"/{version}/jobs/{jobId}\"]", "[\"/{version}/jobs/{jobId}\", \"/{version}/jobs/{jobId}\"]", "at '/x-guard/paths/1' (line 7, column 42)"),
+    ("a cloud twice", "[\"global\"]", "[\"global\", \"global\"]", "at '/x-guard/clouds/1' (line 11, column 26)"),
+    ("a length that none has", "\"minLength\": 1", "\"minLength\": 11", "at '/properties/owner/minLength' (line 21, column 44)"),
     ("an unknown source", "\"x-guard\":", "\"x-source\": { \"url\": \"x\" }, \"x-guard\":", "at '/x-source' (line 5, column 3)"),
     ("an example that the schema refuses", "\"labels\": [\"a\"] }", "\"labels\": [] }", "self-test"),
     ("a name twice", "\"title\": \"Update job\",", "\"title\": \"Update job\", \"title\": \"x\",", "'title' stands twice"),
@@ -88,6 +95,15 @@ fn a_field_that_makes_no_sense_is_not_loaded() {
     #[rustfmt::skip] // One row, one line.
     let rows = [
         (json!({"type": ["string", "integer"], "enum": ["a", 1], "x-canonical": {"a": 1}}), "/x-canonical", "one string of 'enum' to another"),
+        (json!({"type": "object", "properties": {}, "additionalProperties": false}), "/properties", "the fields of the object"),
+        (json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false, "maxProperties": 0}), "/maxProperties", "1 or more"),
+        (json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false, "minProperties": 2}), "/minProperties", "nothing would pass"),
+        (json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false, "minProperties": 2, "maxProperties": 1}), "/minProperties", "nothing would pass"),
+        (json!({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 1}), "/minItems", "nothing would pass"),
+        (json!({"type": "integer", "minimum": 2, "maximum": 1}), "/minimum", "'maximum'"),
+        (json!({"type": "number", "minimum": 1, "exclusiveMaximum": 1}), "/minimum", "'exclusiveMaximum'"),
+        (json!({"type": "number", "exclusiveMinimum": 1, "maximum": 1}), "/exclusiveMinimum", "'maximum'"),
+        (json!({"type": "number", "exclusiveMinimum": 1, "exclusiveMaximum": 1}), "/exclusiveMinimum", "'exclusiveMaximum'"),
     ];
     for (made, at, words) in rows {
         let said = refusal(&with("/properties/made", made.clone()).to_string());
