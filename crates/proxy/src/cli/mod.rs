@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod configured;
 mod emulate;
+mod inert;
 mod output;
 mod place;
 mod run;

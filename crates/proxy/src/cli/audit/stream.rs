@@ -8,6 +8,7 @@ use patchgate_journal::record::read::Record;
 
 use super::row::{self, Row};
 use super::{Journal, unreadable};
+use crate::cli::inert::inert_json;
 use crate::cli::{Failed, Outcome};
 use crate::reason;
 
@@ -34,7 +35,7 @@ impl Writer {
     fn write(&mut self, found: &Found<'_>) -> io::Result<()> {
         match (self, found) {
             (Self::Json(out), Found::Record { line, .. }) => {
-                writeln!(out, "{}", row::inert_json(&String::from_utf8_lossy(line)))
+                writeln!(out, "{}", inert_json(&String::from_utf8_lossy(line)))
             }
             // JSON is the records as they stand: they are asked for apart.
             (Self::Json(_), Found::Edit { .. }) => Ok(()),

@@ -8,8 +8,8 @@ use patchgate_journal::Checkpoint;
 use patchgate_journal::verify::{Finding, Report, verify};
 use serde_json::{Value, json};
 
-use super::row::inert;
 use super::{Failed, Format, Journal, Outcome, Which, bar, texts, unreadable};
+use crate::cli::inert::inert;
 use crate::cli::output::{BAD, GOOD, print};
 use crate::reason;
 

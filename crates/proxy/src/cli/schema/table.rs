@@ -1,7 +1,6 @@
 //! Aligned tables without lines: the same on a terminal and in a file.
 
 use comfy_table::{ContentArrangement, Row, Table};
-use patchgate_model::quote::Quoted;
 
 /// How wide a table with long cells may become, in columns.
 const WIDTH: u16 = 120;
@@ -41,8 +40,7 @@ fn render<const N: usize>(
 
 /// A text of one line in which nothing acts on a terminal: what a schema or a file says may hold anything.
 pub(super) fn inert(text: &str) -> String {
-    let line = text.replace(['\n', '\t'], " ");
-    line.chars().map(|c| Quoted(c.encode_utf8(&mut [0; 4])).to_string()).collect()
+    crate::cli::inert::inert(&text.replace(['\n', '\t'], " ")).into_owned()
 }
 
 /// A number of things: `1 note`, `2 notes`.
