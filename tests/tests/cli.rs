@@ -227,6 +227,32 @@ fn check_reads_standard_input() {
 }
 
 #[test]
+fn check_shows_nothing_that_acts_on_a_terminal() {
+    let folder = Folder::new();
+    let tags = ["\u{202e}gnirts", "\u{9b}31mRED"];
+    let good = folder.write("g\u{9b}.json", &format!("{{\"customTags\":[\"{}\",\"{}\"]}}", tags[0], tags[1]));
+    let bad = folder.write("b\u{9b}.json", &format!("{{\"status\":\"{}\", \"x\": 1}}", tags[1]));
+    let files: [&str; 3] = [&good, &bad, "\u{9b}.json"];
+    let acts = |c: char| c != '\n' && patchgate_model::quote::acts(c);
+    let told = run(&[&["check"][..], &files].concat());
+    assert!(!told.out.contains(acts) && !told.err.contains(acts), "{:?} {:?}", told.out, told.err);
+    assert!(told.out.contains(r"\u202egnirts") && told.out.contains("\u{fffd}31mRED"), "{}", told.out);
+    let told = run(&[&["check", "--format", "json"][..], &files].concat());
+    assert!(!told.out.contains(acts), "{:?}", told.out);
+    let first: Value = serde_json::from_str(told.out.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(first["file"], good.as_str());
+    assert_eq!(first["edit"]["customTags"], Value::from(tags.to_vec()));
+}
+
+#[cfg(unix)]
+#[test]
+fn check_reads_no_more_of_a_body_than_it_may_have() {
+    let told = run(&["check", "/dev/zero"]);
+    assert_eq!(told.code, Some(1), "{}", told.err);
+    assert!(told.out.contains("262144"), "{}", told.out);
+}
+
+#[test]
 fn check_says_what_it_could_not_check() {
     let folder = Folder::new();
     let good = folder.write("good.json", GOOD);

@@ -26,7 +26,7 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// Control characters, line separators, and characters that change direction or show nothing.
-fn acts(c: char) -> bool {
+pub fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -1,7 +1,8 @@
 //! `patchgate check`: the gateway's decision on a body, offline, through the same two functions as a request.
 
+use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -13,6 +14,7 @@ use patchgate_validator::Edit;
 use serde_json::{Value, json};
 
 use super::configured::ConfigFile;
+use super::inert::{inert, inert_json};
 use super::output::{self, BAD, GOOD};
 use super::{Failed, Outcome, place, print};
 use crate::config::{Flags, Inputs, layers};
@@ -64,15 +66,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
     let mut outcome = Outcome::Done;
     for file in &args.bodies {
         let name = file.display().to_string();
-        let body =
-            read(file).map_err(|error| Failed(format!("cannot read '{name}': {}", reason::of(&error))))?;
+        let body = read(file, rules.body_limit())
+            .map_err(|error| Failed(format!("cannot read '{}': {}", inert(&name), reason::of(&error))))?;
         let decision = decide(&rules, guard, &body)?;
         if decision.is_err() {
             outcome = Outcome::Refused;
         }
         print(&match args.format {
-            Format::Human => human(&name, &body, &decision),
-            Format::Json => format!("{}\n", as_json(&name, &body, &decision)),
+            Format::Human => human(&inert(&name), &body, &decision),
+            Format::Json => format!("{}\n", inert_json(&as_json(&name, &body, &decision).to_string())),
         })?;
     }
     Ok(outcome)
@@ -92,12 +94,15 @@ fn guard<'r>(rules: &'r Ruleset, name: Option<&str>) -> Result<&'r Guarded, Fail
     }
 }
 
-fn read(file: &PathBuf) -> io::Result<Vec<u8>> {
-    if file.as_os_str() != "-" {
-        return std::fs::read(file);
-    }
+/// Reads a body; of one that is too large no more than it takes to see that.
+fn read(file: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let most = (most as u64).saturating_add(1);
     let mut body = Vec::new();
-    io::stdin().lock().read_to_end(&mut body)?;
+    if file.as_os_str() == "-" {
+        io::stdin().lock().take(most).read_to_end(&mut body)?;
+    } else {
+        File::open(file)?.take(most).read_to_end(&mut body)?;
+    }
     Ok(body)
 }
 
@@ -130,7 +135,7 @@ fn human(name: &str, body: &[u8], decision: &Result<Edit, Refusal>) -> String {
     match decision {
         Ok(edit) => {
             let forwarded = String::from_utf8_lossy(edit.bytes());
-            format!("{name}: {GOOD}allowed{GOOD:#}\n  forwarded as {forwarded}\n")
+            format!("{name}: {GOOD}allowed{GOOD:#}\n  forwarded as {}\n", inert_json(&forwarded))
         }
         Err(refusal) if refusal.violations().is_empty() => {
             format!("{name}: {BAD}refused{BAD:#}\n  {}\n", refusal.message())

@@ -108,6 +108,11 @@ impl Ruleset {
         self.generation
     }
 
+    /// The most bytes that the body of an edit may have.
+    pub fn body_limit(&self) -> usize {
+        self.limits.body
+    }
+
     /// The guards.
     pub fn guards(&self) -> &[Arc<Guarded>] {
         &self.guards
