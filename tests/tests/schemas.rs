@@ -330,6 +330,43 @@ fn the_folder_for_schemas_is_made() {
     assert!(folder.read("a/b/security-incident-update.json").starts_with('{'));
 }
 
+/// What was there is there until all of the new one is.
+#[cfg(unix)]
+#[test]
+fn a_schema_that_cannot_be_written_leaves_the_old_one() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let folder = Folder::new();
+    folder.write("schema.json", "as it was");
+    fs::set_permissions(folder.path("schema.json"), fs::Permissions::from_mode(0o640)).expect("it is ours");
+    symlink("schema.json", folder.path("link.json")).expect("a link");
+    let derive = |output| ["schema", "derive", "security-incident-update.md", "--output", output];
+    // No file may have more than 512 or 1,024 bytes: the write breaks off, as on a disk that is full.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""]).current_dir(folder.0.path());
+    let told = gateway::command_through(shell, &derive("schema.json")).output().expect("it runs");
+    let said = Told::of(&told).failure();
+    assert!(said.contains("cannot write 'schema.json'"), "{said}");
+    assert_eq!(folder.read("schema.json"), "as it was");
+    let names = || {
+        let entries = fs::read_dir(folder.0.path()).expect("a folder").map(|entry| entry.expect("an entry"));
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().into_string().expect("a name")).collect();
+        names.sort();
+        names
+    };
+    let before = ["link.json", "overlay.toml", "schema.json", "security-incident-update.md"];
+    assert_eq!(names(), before);
+    // Once there is room the schema takes its place, through a link, too, and with the rights that it had.
+    folder.run(&derive("link.json")).result();
+    assert!(folder.read("schema.json").starts_with('{') && folder.path("link.json").is_symlink());
+    let mode = fs::metadata(folder.path("schema.json")).expect("a file").permissions().mode();
+    assert_eq!((mode & 0o777, names()), (0o640, before.map(str::to_owned).to_vec()));
+    // What is no file is written to as it is.
+    assert_eq!(folder.run(&derive("/dev/null")).result(), "");
+    assert!(folder.run(&derive("/dev/stdout")).result().starts_with('{'));
+}
+
 /// What is no page at all: each is a row in a table, and by itself a fault with its place.
 #[test]
 fn bytes_that_are_no_page_are_told() {
