@@ -119,7 +119,7 @@ reasons! {
     /// A part of a table that Markdown does not see as one.
     BrokenTable = "brokenTable", "a row is outside the table", Some("a blank line or a comment ends a table");
     /// A row that names no property, or has more cells than columns.
-    UnreadableRow = "unreadableRow", "a row can't be read", Some(r"a '|' within a cell is written '\|'");
+    UnreadableRow = "unreadableRow", "a row can't be read", None;
     /// Every row is read-only or a key.
     NoProperties = "noProperties", "no property of the page can be changed", None;
     /// The same name twice, or two names that differ only in case.

@@ -2,10 +2,13 @@
 //!
 //! INVARIANT: a page whose own example does not pass gives no schema. An error names the member, never its value.
 
+use patchgate_model::{Fault, Violation};
 use serde_json::{Map, Value};
 
 use super::error::{DeriveError, Note, Reason};
 use super::markdown::Place;
+use crate::json;
+use crate::schema::SCHEMA_DEPTH;
 
 /// A request of the page.
 #[derive(Debug)]
@@ -82,6 +85,13 @@ impl Request {
             Ok(_) => return Err(DeriveError::new(Reason::ExampleNotJson, *place, text, "a JSON object")),
             Err(error) => return Err(not_json(*place, text, &error)),
         };
+        // Of a name that stands twice the first value is gone already; the gateway would refuse the whole.
+        if let Err(Violation { fault: Fault::DuplicateField { name, place: at }, .. }) =
+            json::parse(text.as_bytes(), SCHEMA_DEPTH)
+        {
+            let place = Place { line: place.line + at.line.saturating_sub(1), column: at.column };
+            return Err(DeriveError::new(Reason::ExampleNotJson, place, &name, "each name once"));
+        }
         let odata_type = members.shift_remove("@odata.type");
         let odata_type =
             odata_type.as_ref().and_then(Value::as_str).map(|name| name.trim_start_matches('#').to_owned());

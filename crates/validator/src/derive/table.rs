@@ -186,7 +186,8 @@ pub(super) fn read(
 fn name(row: &Row, columns: Columns, notes: &mut Vec<Note>) -> Result<Option<String>, DeriveError> {
     if !row.excess.is_empty() {
         let place = row.cells.last().map_or(row.place, |cell| cell.place);
-        return Err(DeriveError::new(Reason::UnreadableRow, place, &row.excess, "the end of the row"));
+        let error = DeriveError::new(Reason::UnreadableRow, place, &row.excess, "the end of the row");
+        return Err(DeriveError { hint: Some(r"a '|' within a cell is written '\|'"), ..error });
     }
     let Some(cell) = row.cells.get(columns.name) else { return Ok(None) };
     let text = cell.text();

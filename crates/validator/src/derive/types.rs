@@ -109,7 +109,9 @@ pub(super) fn named(
     link: Option<&str>,
     namespace: Option<&str>,
 ) -> Result<TypeName, (Reason, &'static str)> {
-    let (text, null) = strip_null(whole.trim());
+    // A space that does not break is one.
+    let whole = whole.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (text, null) = strip_null(&whole);
     let (text, collection) = strip_collection(text);
     // A link whose target the page forgot is shown with its brackets.
     let bracketed = |t: &'_ str| t.strip_suffix("][]").or(t.strip_suffix(']')).map(str::len);
@@ -228,6 +230,8 @@ mod tests {
             ("Collection of String", "String[]"),
             ("[String](x) collection", "String[]"),
             ("String (nullable)", "String?"),
+            ("String\u{a0}collection", "String[]"),
+            ("Collection  of&nbsp;String", "String[]"),
             ("int", "Int32"),
             ("Int64", "Int64"),
             ("GUID", "Guid"),

@@ -27,7 +27,7 @@ use describe::Source;
 use shape::Shape;
 
 /// How deep a schema document may be nested.
-const SCHEMA_DEPTH: usize = 32;
+pub(crate) const SCHEMA_DEPTH: usize = 32;
 
 /// A guard's schema, ready to check bodies.
 #[derive(Debug)]

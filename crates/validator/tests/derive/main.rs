@@ -73,6 +73,15 @@ fn pages_that_are_not_understood_say_where_and_why() {
     insta::assert_snapshot!("refusals", messages);
 }
 
+/// Only where there is a cell too many a '|' is likely to be in one.
+#[test]
+fn a_hint_is_about_what_is_wrong() {
+    for (to, hinted) in [("|owner|String|Who | whoever has it.|", true), ("|owner|||", false)] {
+        let error = derived(&base(OWNER, to)).unwrap_err();
+        assert_eq!((error.code(), error.hint.is_some()), ("unreadableRow", hinted), "{to}");
+    }
+}
+
 #[test]
 fn rows_become_properties() {
     for (type_name, description, expected) in ROWS {
