@@ -257,6 +257,44 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// An edit that keeps to the schema, or nearly: some of its fields, each mostly with a value that it takes.
+fn any_edit() -> impl Strategy<Value = Value> {
+    use proptest::collection::vec;
+    use proptest::sample::select;
+    let value = |strategy: BoxedStrategy<Value>| prop_oneof![12 => strategy, 1 => any_json()];
+    let texts = |texts: &[&'static str]| select(texts.to_vec()).prop_map(Value::from).boxed();
+    let place = (any::<i32>(), proptest::option::of("[a-z]{1,3}"))
+        .prop_map(|(floor, room)| serde_json::json!({"floor": floor, "room": room.unwrap_or_default()}));
+    let fields = [
+        ("state", texts(&["open", "Open", "closed", "OnHold"])),
+        ("owner", prop_oneof![Just(Value::Null), "\\PC{1,11}".prop_map(Value::from)].boxed()),
+        ("labels", vec("[a-z]{1,4}", 1..5).prop_map(Value::from).boxed()),
+        ("copies", (0..101).prop_map(Value::from).boxed()),
+        ("due", texts(&["2026-01-31T08:00:00Z", "2026-01-31T08:00:00.5+01:00", "2026-02-30T08:00:00Z"])),
+        ("code", "[A-Z]{3}".prop_map(Value::from).boxed()),
+        ("kinds", vec(select(vec!["color", "Color", "gray"]), 0..4).prop_map(Value::from).boxed()),
+        ("place", place.boxed()),
+        ("other", any_json().boxed()),
+    ];
+    let member = |(name, strategy): (&'static str, BoxedStrategy<Value>)| {
+        let often = if name == "other" { 0.05 } else { 0.3 };
+        proptest::option::weighted(often, value(strategy))
+            .prop_map(move |value| Some((name.to_owned(), value?)))
+    };
+    let members: Vec<_> = fields.into_iter().map(member).collect();
+    members.prop_map(|members| Value::Object(members.into_iter().flatten().collect()))
+}
+
+/// The edits that are drawn are worth it: a good part passes, and not all.
+#[test]
+fn what_is_drawn_is_like_an_edit() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let edits = (0..300).map(|_| any_edit().new_tree(&mut runner).unwrap().current().to_string());
+    let accepted = edits.filter(|body| check(body).is_ok()).count();
+    assert!((90..270).contains(&accepted), "{accepted} of 300");
+}
+
 /// A string as it can stand in a document: characters as they are, and escapes.
 fn any_literal() -> impl Strategy<Value = String> {
     let character = prop_oneof![
@@ -292,7 +330,7 @@ proptest! {
 
     /// What is accepted re-parses to the same value (but for spelling), and checking the forwarded bytes changes nothing.
     #[test]
-    fn checking_again_changes_nothing(value in any_json()) {
+    fn checking_again_changes_nothing(value in prop_oneof![3 => any_edit(), 1 => any_json()]) {
         let body = value.to_string();
         match check(&body) {
             Ok(edit) => {
@@ -308,7 +346,7 @@ proptest! {
 
     /// The hand-over to the validator agrees with the validator on `serde_json`'s own values.
     #[test]
-    fn agrees_with_the_validator_on_plain_values(value in any_json()) {
+    fn agrees_with_the_validator_on_plain_values(value in prop_oneof![3 => any_edit(), 1 => any_json()]) {
         let schema: Value = serde_json::from_str(SCHEMA).unwrap();
         let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
         let names_twice = |v: &Value| v.as_object().is_some_and(|m| {
