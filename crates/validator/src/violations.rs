@@ -126,6 +126,10 @@ impl<'a> Place<'a> {
         };
         segments.try_fold(root, |place, segment| match segment {
             LocationSegment::Property(name) => place.member(&name),
+            // A field may be called like a number.
+            LocationSegment::Index(index) if matches!(place.document, Document::Object(_)) => {
+                place.member(&index.to_string())
+            }
             LocationSegment::Index(index) => place.item(index),
         })
     }

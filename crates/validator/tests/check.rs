@@ -161,6 +161,11 @@ fn a_sentence_says_what_would_be_accepted() {
             &["'made' may have 1 field at most"],
         ),
         (
+            r#"{"type":"object","properties":{"7":{"type":"integer"}},"additionalProperties":false}"#,
+            r#"{"7":"x"}"#,
+            &["'made/7' must be an integer, not a string"],
+        ),
+        (
             r#"{"type":"string","pattern":"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,12})?)?$"}"#,
             "\"8:00\"",
             &["'made' must be a time of day without a zone, such as '08:00:00'"],
