@@ -260,6 +260,11 @@ fn property(
         );
         notes.push(Note::new("valuesBehindList", row.place, text));
     }
+    let number = matches!(type_name.one, One::Integer(..) | One::Number(_));
+    if number && !chosen && bounds::range(prose).is_none() && values::announced(prose) {
+        let text = format!("'{name}': what the page says of its values was not read; any of its type passes");
+        notes.push(Note::new("valuesLeftOut", row.place, text));
+    }
     let graph_type = type_name.described();
     let admits = admits(&type_name, list, prose, cell, place)?;
     Ok(Property { name, graph_type, collection: type_name.collection, null, admits })

@@ -77,6 +77,11 @@ fn behind(prose: &Prose, from: usize, list: &Listed) -> Vec<String> {
     names
 }
 
+/// Whether the page says somewhere that its values follow.
+pub(super) fn announced(prose: &Prose) -> bool {
+    (0..prose.0.len()).any(|at| matches!(phrase(prose, at), Some((Phrase::Announces, _))))
+}
+
 /// Whether the page says that values can be combined.
 pub(super) fn combines(prose: &Prose) -> bool {
     let phrases: [&[&str]; 5] = [

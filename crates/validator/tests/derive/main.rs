@@ -146,7 +146,7 @@ fn what_is_told_and_what_the_page_says_meet_in_the_guard() {
 #[test]
 fn what_is_not_taken_as_it_stands_is_noted() {
     #[rustfmt::skip] // One row, one line.
-    let rows: [(&str, &str, &str); 16] = [
+    let rows: [(&str, &str, &str); 19] = [
         (OWNER, OWNER, ""),
         (TABLE, "|Property|Type|Description|More|Default value|\n|-|-|-|-|-|\n", "otherColumn 27, otherColumn 27"),
         (TABLE, "|Property|Type|Description||\n|-|-|-|-|\n", ""),
@@ -157,6 +157,9 @@ fn what_is_not_taken_as_it_stands_is_noted() {
         ("\n## Response", "\n|Value|Means|\n|-|-|\n|1|one|\n\n## Response", "otherTable 34"),
         (LIST, "Possible values are: `ball`, `doll`. It can have multiple values.", "combined 30"),
         (LIST, "Possible values are: `ball`, `doll`. Ask with `Prefer: x` to get `bear` and `Doll`.", "valuesBehindList 30"),
+        ("|Boolean|Whether it is.|", "|Int32|Valid values 1-99.|", "valuesLeftOut 32"),
+        ("|Boolean|Whether it is.|", "|Double|Possible values are: `0.5`, `1.5`.|", "valuesLeftOut 32"),
+        ("|Boolean|Whether it is.|", "|Int32|Valid values 1 to 99.|", ""),
         (LIST, "Can be set to `ball` or `doll`. Not `null`, nor what the `size` property has. Default is `doll`.", ""),
         (PATCH, "PATCH /toys/{toyId}\nPATCH /root:/{x}:/toys\n", "pathLeftOut 17"),
         ("toys/42\n", "dolls/42\n", "examplePath 49"),
