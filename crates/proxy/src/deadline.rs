@@ -1,23 +1,71 @@
 //! Deadlines of what is mostly over long before them.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::error::Elapsed;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::runtime::{self, Handle};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// As many alarms are kept for use.
+const MOST_SPARE: usize = 64;
+
+/// It was not done in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it was not done in time")]
+pub struct Late;
 
 /// Does some work within `deadline`, which begins when the work has to wait for the first time: what is ready at once needs
 /// neither clock nor timer.
-pub async fn within<F: Future>(deadline: Duration, work: F) -> Result<F::Output, Elapsed> {
+pub async fn within<F: Future>(deadline: Duration, work: F) -> Result<F::Output, Late> {
     let mut work = pin!(work);
-    match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => timeout(deadline, work).await,
+    let mut waiting = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = work.as_mut().poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        let (lent, due) = waiting.get_or_insert_with(|| (Lent::take(deadline), Instant::now() + deadline));
+        lent.poll_due(cx, *due).map(|()| Err(Late))
+    })
+    .await
+}
+
+thread_local! {
+    /// Alarms that nobody needs now: they stay with the timer of their runtime, where to enter one for each wait and to take it
+    /// out again would cost more than to be woken by one once for nothing.
+    static SPARE: RefCell<Vec<(runtime::Id, Alarm)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An alarm that is kept for use when it has been of use.
+struct Lent(Option<(runtime::Id, Alarm)>);
+
+impl Lent {
+    fn take(after: Duration) -> Self {
+        let here = Handle::current().id();
+        // One of another runtime on this thread, which has ended, has no timer any more.
+        let spare = SPARE.with_borrow_mut(Vec::pop).filter(|(runtime, _)| *runtime == here);
+        Self(Some(spare.unwrap_or_else(|| (here, Alarm::new(after)))))
+    }
+
+    fn poll_due(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
+        // It is there until this is dropped.
+        self.0.as_mut().map_or(Poll::Ready(()), |(_, alarm)| alarm.poll_due(cx, due))
     }
 }
 
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // A thread that ends keeps nothing.
+        _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < MOST_SPARE {
+                spare.extend(self.0.take());
+            }
+        });
+    }
+}
 /// A timer for one deadline after the other. It wakes at the deadline or before it: to move it for each would cost more than to
 /// wake once for nothing.
 #[derive(Debug)]
@@ -64,6 +112,8 @@ impl Alarm {
 mod tests {
     use std::future::{pending, ready};
 
+    use tokio::time::timeout;
+
     use super::*;
 
     #[tokio::test]
@@ -74,7 +124,29 @@ mod tests {
             2
         };
         assert_eq!(within(Duration::from_hours(1), waits).await.unwrap(), 2);
-        assert!(within(Duration::from_millis(1), pending::<()>()).await.is_err());
+        assert_eq!(within(Duration::from_millis(1), pending::<()>()).await, Err(Late));
+    }
+
+    /// Whatever time it was set to, and whatever became of its runtime.
+    #[test]
+    fn an_alarm_that_was_of_use_is_used_again() {
+        for _ in 0..2 {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(async {
+                for deadline in [Duration::from_hours(1), Duration::from_millis(1), Duration::from_millis(2)]
+                {
+                    let waits = async {
+                        tokio::task::yield_now().await;
+                        3
+                    };
+                    assert_eq!(within(Duration::from_hours(1), waits).await, Ok(3));
+                    if deadline < Duration::from_secs(1) {
+                        assert_eq!(within(deadline, pending::<()>()).await, Err(Late));
+                    }
+                    assert_eq!(SPARE.with_borrow(Vec::len), 1);
+                }
+            });
+        }
     }
 
     #[tokio::test]
