@@ -1,11 +1,11 @@
-//! A log that nobody reads.
+//! A log that nobody reads, and one whose level nobody knows.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 
 use patchgate_tests::client::Connection;
-use patchgate_tests::gateway;
+use patchgate_tests::gateway::{self, Gateway};
 use patchgate_tests::rows::{EDIT, INCIDENT};
 use patchgate_tests::upstream::Upstream;
 use serde_json::Value;
@@ -68,5 +68,18 @@ fn a_log_that_nobody_reads_stops_no_request() {
     for line in lines.iter().filter(|line| line.ends_with('\n')) {
         let json: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
         assert!(json["timestamp"].is_string(), "{line}");
+    }
+}
+
+/// A word that is no level must not silence what calls for somebody.
+#[test]
+fn a_level_that_nobody_knows_silences_nothing() {
+    const TOLD: &str = "the variable RUST_LOG is not understood, and counts as 'info'";
+    for (variable, is_told) in [("inof", true), ("patchgate=loud", true), ("", false), ("3", false)] {
+        let gateway = Gateway::start_with(&[], &[("RUST_LOG", variable)]);
+        assert_eq!(gateway.get("/none").status, 404);
+        let (_, log) = gateway.stop();
+        assert!(log.contains(r#""message":"refused""#), "{variable}: {log}");
+        assert_eq!(log.contains(TOLD), is_told, "{variable}: {log}");
     }
 }

@@ -2,9 +2,14 @@
 //!
 //! Lines are written by a thread of their own: a reader of standard error that has stopped reading stops no request.
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 
 use anstream::{AutoStream, ColorChoice};
+use patchgate_model::quote::Quoted;
+use patchgate_model::suggest::nearest;
+use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -13,6 +18,34 @@ use crate::config::LogFormat;
 
 /// The most lines that wait to be written; those that come then are lost, and counted.
 const WAITING: usize = 4096;
+/// What says what is logged, where no flag does.
+const VARIABLE: &str = "RUST_LOG";
+/// What is logged where nobody says.
+const USUAL: &str = "info";
+/// The names of the levels; each is a number, too.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Why a text does not say what is to be logged.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    /// There is nothing in it.
+    #[error("it is empty; expected a level: {}", LEVELS.join(", "))]
+    Empty,
+    /// A word alone that is no level.
+    #[error(
+        "'{}' is no level{meant} Levels are {}; a part of the program has one behind it, as in 'info,patchgate_proxy=debug'",
+        Quoted(word), LEVELS.join(", ")
+    )]
+    NoLevel {
+        /// The word.
+        word: String,
+        /// The nearest level, as words.
+        meant: String,
+    },
+    /// It is not written as it must be.
+    #[error(transparent)]
+    Form(#[from] ParseError),
+}
 
 /// The log. When this is dropped, what waits is written, if it can be soon.
 #[derive(Debug)]
@@ -29,11 +62,12 @@ impl Log {
     }
 }
 
-/// Sets the log up for the whole process. `filter` is in the form of `RUST_LOG`, which is used where it is absent.
-pub fn start(format: LogFormat, filter: Option<&str>) -> Result<Log, ParseError> {
-    let filter = match filter {
-        Some(filter) => EnvFilter::try_new(filter)?,
-        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+/// Sets the log up for the whole process. `filter` is in the form of `RUST_LOG`, which is used where it is absent; a variable
+/// that is wrong is no reason not to start, but is told of.
+pub fn start(format: LogFormat, filter: Option<&str>) -> Result<Log, FilterError> {
+    let (filter, wrong) = match filter {
+        Some(text) => (read(text)?, None),
+        None => of_variable(env::var_os(VARIABLE).as_deref()),
     };
     let terminal = io::stderr().is_terminal();
     let lossy = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING).thread_name("log");
@@ -50,5 +84,84 @@ pub fn start(format: LogFormat, filter: Option<&str>) -> Result<Log, ParseError>
     } else {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     };
+    if let Some(reason) = wrong {
+        tracing::warn!(reason, "the variable {VARIABLE} is not understood, and counts as '{USUAL}'");
+    }
     Ok(Log { _writer: guard, lost })
+}
+
+/// Reads a filter. A word alone must be a level: else it would be the name of a part of the program, and all others would be
+/// silent, their errors included.
+fn read(text: &str) -> Result<EnvFilter, FilterError> {
+    // A blank would be a part of a name.
+    let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        return Err(FilterError::Empty);
+    }
+    let is_bare = |part: &&&str| !part.contains(['=', '[', ']']);
+    if let Some(word) = parts.iter().filter(is_bare).find(|word| word.parse::<LevelFilter>().is_err()) {
+        let meant = nearest(word, LEVELS).map(|level| format!("; did you mean '{level}'?"));
+        let meant = meant.unwrap_or_else(|| ".".to_owned());
+        return Err(FilterError::NoLevel { word: (*word).to_owned(), meant });
+    }
+    Ok(EnvFilter::try_new(parts.join(","))?)
+}
+
+/// What the variable says, else the usual; and what is wrong with the variable.
+fn of_variable(value: Option<&OsStr>) -> (EnvFilter, Option<String>) {
+    let usual = || EnvFilter::new(USUAL);
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return (usual(), None) };
+    match value.to_str().map(read) {
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => (usual(), Some(error.to_string())),
+        None => (usual(), Some("it is not UTF-8".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is accepted is what is logged; of what is not, a word of the reason.
+    #[test]
+    fn a_filter_is_levels_and_parts_with_levels() {
+        for (text, expected) in [
+            ("info", Ok("info")),
+            ("WARN", Ok("warn")),
+            ("0", Ok("off")),
+            ("5", Ok("trace")),
+            (" info , patchgate_proxy=debug,", Ok("patchgate_proxy=debug,info")),
+            ("patchgate_proxy::telemetry=trace", Ok("patchgate_proxy::telemetry=trace")),
+            ("[span]=debug", Ok("[span]=debug")),
+            ("inof", Err("'inof' is no level; did you mean 'info'? Levels are off, error,")),
+            ("warning", Err("'warning' is no level. Levels")),
+            ("info,patchgate_proxy", Err("'patchgate_proxy' is no level")),
+            ("6", Err("'6' is no level")),
+            ("", Err("it is empty")),
+            (" ,", Err("it is empty")),
+            ("patchgate=loud", Err("level filter")),
+        ] {
+            match (read(text).map(|filter| filter.to_string()), expected) {
+                (Ok(read), Ok(expected)) => assert_eq!(read, expected, "{text}"),
+                (Err(error), Err(expected)) => {
+                    assert!(error.to_string().contains(expected), "{text}: {error}");
+                }
+                (read, _) => panic!("{text}: {read:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_wrong_is_the_usual_level_and_not_without_a_word() {
+        for (value, logged, is_wrong) in [
+            (None, "info", false),
+            (Some(""), "info", false),
+            (Some("warn"), "warn", false),
+            (Some("inof"), "info", true),
+            (Some("patchgate=loud"), "info", true),
+        ] {
+            let (filter, wrong) = of_variable(value.map(OsStr::new));
+            assert_eq!((filter.to_string().as_str(), wrong.is_some()), (logged, is_wrong), "{value:?}");
+        }
+    }
 }
