@@ -49,6 +49,7 @@ pub fn command(args: &[&str]) -> Command {
         let name_text = name.to_string_lossy();
         if name_text.starts_with("OTEL_")
             || name_text.starts_with("PATCHGATE_")
+            || name_text.to_lowercase().ends_with("_proxy")
             || ["RUST_LOG", "NO_COLOR", "CLICOLOR_FORCE", "NOTIFY_SOCKET"].contains(&name_text.as_ref())
         {
             command.env_remove(&name);

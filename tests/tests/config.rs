@@ -279,6 +279,13 @@ fn what_the_machine_lacks_is_said() {
     assert!(err.contains("certificate store is empty") && err.contains("ca-certificates"), "{err}");
     assert!(err.contains("upstream.roots") && !err.contains("os error"), "{err}");
 
+    let mut command = command_in(folder.path(), &["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.envs(none).env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://192.0.2.1");
+    let output = gateway::refused_start(command);
+    assert_eq!(output.status.code(), Some(2));
+    let (_, err) = said(folder.path(), &output);
+    assert!(err.contains("No CA certificates") && err.contains("ca-certificates"), "{err}");
+
     let config = "[upstream]\nurl = \"http://nothing.invalid\"\ninsecure = true\n";
     let gateway = Gateway::configured(config, &[]);
     assert_eq!(gateway.get("/v1.0/security/incidents/1").code(), "UpstreamUnreachable");

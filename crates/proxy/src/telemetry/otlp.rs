@@ -1,18 +1,30 @@
 //! The exporters of traces and metrics: OTLP over HTTP or gRPC, as the configuration and the standard `OTEL_*` variables say.
 //!
 //! The variables win over the configuration. The SDK's builders win over the variables, so a builder value is set only where
-//! the variable is not; and of some variables the SDK knows nothing, so they are read in [`variables`].
+//! the variable is not, or from it; and of some variables the SDK knows nothing, so they are read in [`variables`].
+//!
+//! INVARIANT: what is sent goes to the collector that was named and to nobody else: through no proxy of the environment, and
+//! after no redirect.
 
+use std::error::Error;
 use std::thread;
 
 use opentelemetry_otlp::{
     ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
 };
+use reqwest::blocking::Client;
+use reqwest::redirect;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use super::variables::{self, Signal};
+use super::variables::{self, Signal, Variable};
 use crate::config::{Otlp, OtlpProtocol};
+
+/// The key of a collector.
+const KEY: &str = "telemetry.otlp.endpoint";
+/// What an https collector needs.
+const CERTIFICATES: &str =
+    "an https collector needs this machine's CA certificates (the package is often called ca-certificates)";
 
 /// Why there is no exporter.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +40,10 @@ pub enum TelemetryError {
         expected: &'static str,
     },
     /// The exporter cannot be made.
-    #[error(
-        "telemetry.otlp: the exporter cannot be set up: {0}; an https collector needs this machine's CA certificates (the package is often called ca-certificates)"
-    )]
+    #[error("telemetry.otlp: the exporter cannot be set up: {}; {}", .0, CERTIFICATES)]
     Exporter(#[from] ExporterBuildError),
-    /// The client for a cleartext collector cannot be made.
-    #[error("telemetry.otlp: the exporter cannot be set up: {0}")]
+    /// The client for a collector over HTTP cannot be made.
+    #[error("telemetry.otlp: the exporter cannot be set up: {}; {}", whole(.0), CERTIFICATES)]
     Client(#[from] reqwest::Error),
     /// The thread of the exporter does not start.
     #[error("telemetry: cannot start the exporter's thread: {0}")]
@@ -45,8 +55,8 @@ pub enum TelemetryError {
 pub(super) struct Route {
     signal: Signal,
     protocol: OtlpProtocol,
-    /// The endpoint of the configuration; nothing where a variable has one, which the SDK then reads.
-    endpoint: Option<String>,
+    /// Where to, as a builder takes it: as it stands.
+    endpoint: String,
 }
 
 /// The thread on which gRPC lives, of all signals; it ends when this is dropped.
@@ -56,30 +66,25 @@ pub(super) struct Grpc(Option<(Handle, oneshot::Sender<()>)>);
 impl Route {
     /// The way of a signal, if it is to go anywhere.
     pub(super) fn of(signal: Signal, configured: Option<&Otlp>) -> Result<Option<Self>, TelemetryError> {
-        if variables::off(signal)? || (configured.is_none() && variables::endpoint(signal).is_none()) {
+        if variables::off(signal)? {
             return Ok(None);
         }
+        let of_key = || configured.map(|otlp| (KEY, otlp.endpoint.clone()));
+        let Some(named) = variables::endpoint(signal).or_else(of_key) else { return Ok(None) };
         variables::check(signal)?;
         let protocol = protocol(signal, configured)?;
-        let endpoint = endpoint(signal, configured, protocol)?.map(ToOwned::to_owned);
+        let endpoint = endpoint(signal, named, protocol)?;
         Ok(Some(Self { signal, protocol, endpoint }))
     }
 
     /// The exporter of traces.
     pub(super) fn spans(self, grpc: &mut Grpc) -> Result<SpanExporter, TelemetryError> {
         Ok(match self.protocol {
-            OtlpProtocol::Http => {
-                let builder = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
-                let builder = match self.cleartext_client()? {
-                    Some(client) => builder.with_http_client(client),
-                    None => builder,
-                };
-                self.to(builder).build()?
-            }
+            OtlpProtocol::Http => self.over_http(SpanExporter::builder().with_http())?.build()?,
             OtlpProtocol::Grpc => {
                 let runtime = grpc.runtime()?;
                 let _inside = runtime.enter();
-                self.to(SpanExporter::builder().with_tonic()).build()?
+                SpanExporter::builder().with_tonic().with_endpoint(self.endpoint).build()?
             }
         })
     }
@@ -87,44 +92,27 @@ impl Route {
     /// The exporter of metrics.
     pub(super) fn metrics(self, grpc: &mut Grpc) -> Result<MetricExporter, TelemetryError> {
         Ok(match self.protocol {
-            OtlpProtocol::Http => {
-                let builder = MetricExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
-                let builder = match self.cleartext_client()? {
-                    Some(client) => builder.with_http_client(client),
-                    None => builder,
-                };
-                self.to(builder).build()?
-            }
+            OtlpProtocol::Http => self.over_http(MetricExporter::builder().with_http())?.build()?,
             OtlpProtocol::Grpc => {
                 let runtime = grpc.runtime()?;
                 let _inside = runtime.enter();
-                self.to(MetricExporter::builder().with_tonic()).build()?
+                MetricExporter::builder().with_tonic().with_endpoint(self.endpoint).build()?
             }
         })
     }
 
-    /// The client for a collector that is spoken to in cleartext. The exporter's own loads the platform's certificates
-    /// before it knows whether it needs them, and fails on a machine that has none.
-    fn cleartext_client(&self) -> Result<Option<reqwest::blocking::Client>, TelemetryError> {
-        let variable = variables::endpoint(self.signal).map(|(_, url)| url);
-        let is_cleartext =
-            self.endpoint.as_ref().or(variable.as_ref()).is_some_and(|url| url.starts_with("http://"));
-        if !is_cleartext {
-            return Ok(None);
-        }
-        let client = reqwest::blocking::Client::builder().timeout(variables::timeout(self.signal));
-        Ok(Some(client.tls_certs_only([]).build()?))
+    fn over_http<B: WithExportConfig + WithHttpConfig>(self, builder: B) -> Result<B, TelemetryError> {
+        let builder = builder.with_protocol(Protocol::HttpBinary).with_http_client(self.client()?);
+        Ok(builder.with_endpoint(self.endpoint))
     }
 
-    fn to<B: WithExportConfig>(&self, builder: B) -> B {
-        match (&self.endpoint, self.protocol) {
-            (None, _) => builder,
-            (Some(endpoint), OtlpProtocol::Grpc) => builder.with_endpoint(endpoint),
-            // A builder's endpoint is taken as it stands; that of a configuration is a base, as in the variable.
-            (Some(endpoint), OtlpProtocol::Http) => {
-                builder.with_endpoint(format!("{}{}", endpoint.trim_end_matches('/'), self.signal.path()))
-            }
-        }
+    /// The exporter's own client would go through the proxies of the environment, even to this machine, and after redirects.
+    fn client(&self) -> Result<Client, reqwest::Error> {
+        let client = Client::builder().timeout(variables::timeout(self.signal));
+        let client = client.no_proxy().redirect(redirect::Policy::none());
+        // In cleartext there is nobody to trust, and a machine without certificates may have a collector.
+        let client = if self.endpoint.starts_with("http://") { client.tls_certs_only([]) } else { client };
+        client.build()
     }
 }
 
@@ -154,21 +142,32 @@ fn protocol(signal: Signal, configured: Option<&Otlp>) -> Result<OtlpProtocol, T
     }
 }
 
-fn endpoint(
-    signal: Signal,
-    configured: Option<&Otlp>,
-    protocol: OtlpProtocol,
-) -> Result<Option<&str>, TelemetryError> {
+/// Where a signal goes, of what was named by a variable or by the key. A variable of the signal's own is taken as it stands, the
+/// others are a base.
+fn endpoint(signal: Signal, named: Variable, protocol: OtlpProtocol) -> Result<String, TelemetryError> {
     let expected = "the URL of a collector, such as 'http://localhost:4318', or ':4317' for grpc";
-    let Some(variable) = variables::endpoint(signal) else {
-        let endpoint = configured.map(|otlp| otlp.endpoint.as_str());
-        return match endpoint.filter(|endpoint| !variables::is_url(endpoint)) {
-            None => Ok(endpoint),
-            Some(wrong) => Err(variables::wrong(("telemetry.otlp.endpoint", wrong.to_owned()), expected)),
-        };
-    };
+    let (name, value) = &named;
     // The variable's endpoint for gRPC may lack its scheme; the SDK adds one.
-    let bare = protocol == OtlpProtocol::Grpc && !variable.1.contains("://");
-    let url = if bare { format!("https://{}", variable.1) } else { variable.1.clone() };
-    if variables::is_url(&url) { Ok(None) } else { Err(variables::wrong(variable, expected)) }
+    let bare = protocol == OtlpProtocol::Grpc && *name != KEY && !value.contains("://");
+    let url = if bare { format!("https://{value}") } else { value.clone() };
+    if !variables::is_url(&url) {
+        return Err(variables::wrong(named, expected));
+    }
+    Ok(match protocol {
+        OtlpProtocol::Http if !signal.owns(name) => {
+            format!("{}{}", value.trim_end_matches('/'), signal.path())
+        }
+        _ => named.1,
+    })
+}
+
+/// An error with its sources; by itself it says little.
+fn whole(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
 }

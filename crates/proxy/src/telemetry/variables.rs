@@ -74,12 +74,20 @@ impl Signal {
         }
     }
 
-    fn find(self, names: &Names) -> Option<Variable> {
-        let own = match self {
+    /// Whether a variable names a collector for this signal alone.
+    pub(super) fn owns(self, variable: &str) -> bool {
+        self.own(&ENDPOINT) == variable
+    }
+
+    fn own(self, names: &Names) -> &'static str {
+        match self {
             Self::Traces => names.traces,
             Self::Metrics => names.metrics,
-        };
-        set(own).or_else(|| set(names.all))
+        }
+    }
+
+    fn find(self, names: &Names) -> Option<Variable> {
+        set(self.own(names)).or_else(|| set(names.all))
     }
 }
 
