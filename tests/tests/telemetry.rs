@@ -462,6 +462,27 @@ fn a_variable_that_says_nothing_known_is_named() {
     assert_snapshot!("wrong-variables", text);
 }
 
+/// What stands before `@` is a password, whatever else is wrong.
+#[test]
+fn a_variable_that_says_nothing_known_has_no_password_in_its_words() {
+    for url in [
+        "ftp://user:hunter2@127.0.0.1",
+        "user:hunter2@127.0.0.1",
+        "http://user:hunter2 @127.0.0.1",
+    ] {
+        for args in [&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"][..], &["config", "check"]]
+        {
+            let mut command = gateway::command(args);
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
+            let output = gateway::refused_start(command);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{url}: {said}");
+            assert!(said.contains("OTEL_EXPORTER_OTLP_ENDPOINT: '***@127.0.0.1"), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+}
+
 #[test]
 fn a_wrong_endpoint_in_the_configuration_is_named() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -24,7 +24,7 @@ pub(super) struct Read {
     pub(super) routes: Option<Vec<Route>>,
     /// Where tables and the items of lists are, by their paths.
     pub(super) places: BTreeMap<String, Range<usize>>,
-    /// The values of keys that nobody knows.
+    /// What must not be shown: the values of keys that nobody knows, and what may be a password.
     pub(super) hidden: Vec<Range<usize>>,
     /// What is wrong.
     pub(super) faults: Vec<Fault>,
@@ -73,6 +73,7 @@ impl Read {
                 let names = settings::names_in(&path).join(", ");
                 let help = format!("expected a table, [{path}], with: {names}");
                 self.faults.push(Fault::new(path, Place::File(value.span()), message).help(help));
+                self.hide_unfit(value);
             }
         }
     }
@@ -93,10 +94,28 @@ impl Read {
                     fault = fault.help("write it without quotes");
                 }
                 self.faults.push(fault);
+                self.hide_unfit(value);
                 return;
             }
         };
         self.values.push((setting, text, span));
+    }
+
+    /// Hides a value, in a table all values: the names in it are to be read.
+    fn hide(&mut self, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref() {
+            DeValue::Table(table) => table.values().for_each(|value| self.hide(value)),
+            _ => self.hidden.push(value.span()),
+        }
+    }
+
+    /// Hides what may be a secret in a value that is not of the kind that its key has.
+    pub(super) fn hide_unfit(&mut self, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref() {
+            DeValue::Table(_) | DeValue::Array(_) => self.hide(value),
+            DeValue::String(text) if text.contains('@') => self.hide(value),
+            _ => {}
+        }
     }
 
     /// A key that nobody knows. Its value is not said.
@@ -107,9 +126,7 @@ impl Read {
         value: &Spanned<DeValue<'_>>,
         names: &[&str],
     ) {
-        if !value.get_ref().is_table() {
-            self.hidden.push(value.span());
-        }
+        self.hide(value);
         let name = key.get_ref().as_ref();
         let is_table = value.get_ref().is_table() && at.is_empty();
         let what = match (at, is_table) {

@@ -15,6 +15,7 @@ use patchgate_model::suggest::nearest;
 use super::Config;
 use super::fault::{Document, Fault, Faults, Place, line_and_column};
 use super::settings::{self, PREFIX, Setting};
+use super::value::concealed;
 use super::{HEAD_BYTES, file};
 use crate::reason;
 
@@ -179,6 +180,8 @@ pub fn assemble(document: Option<Document>, inputs: &Inputs) -> Draft {
     let read = document.as_ref().map(|document| file::read(&document.text)).unwrap_or_default();
     let folder = document.as_ref().and_then(|document| document.path.parent());
     let mut layers = Layers {
+        text: document.as_ref().map(|document| document.text.as_str()).unwrap_or_default(),
+        hidden: read.hidden,
         config: Config { folder: folder.map(Path::to_owned).unwrap_or_default(), ..Config::default() },
         sources: BTreeMap::new(),
         faults: read.faults,
@@ -196,28 +199,37 @@ pub fn assemble(document: Option<Document>, inputs: &Inputs) -> Draft {
     layers.flags(&inputs.flags);
     layers.one_upstream();
 
-    let Layers { config, sources, mut faults } = layers;
-    let document = document.map(|document| Document { hidden: read.hidden, ..document });
+    let Layers { config, sources, mut faults, hidden, .. } = layers;
+    let document = document.map(|document| Document { hidden, ..document });
     let loaded = Loaded { config, document, sources };
     faults.extend(together(&loaded));
     Draft { loaded, faults }
 }
 
-struct Layers {
+struct Layers<'t> {
     config: Config,
     sources: BTreeMap<String, Source>,
     faults: Vec<Fault>,
+    /// The text of the file.
+    text: &'t str,
+    /// What of it must not be shown.
+    hidden: Vec<Range<usize>>,
 }
 
-impl Layers {
+impl Layers<'_> {
     fn set(&mut self, setting: &'static Setting, text: &str, source: Source) {
         match (setting.set)(&mut self.config, text) {
             Ok(()) => _ = self.sources.insert(setting.key.to_owned(), source),
             Err(problem) => {
-                // In a file the line is shown; elsewhere the words have to say it.
-                let message = match source {
-                    Source::File(_) | Source::Default => problem,
-                    _ => format!("\"{}\": {problem}", Quoted(text)),
+                // In a file the line is shown; elsewhere the words have to say it. Before an '@' may be a password.
+                let message = match &source {
+                    Source::File(span) => {
+                        let at = self.text.get(span.clone()).and_then(|written| written.rfind('@'));
+                        self.hidden.extend(at.map(|at| span.start + 1..span.start + at));
+                        problem
+                    }
+                    Source::Default => problem,
+                    _ => format!("\"{}\": {problem}", Quoted(&concealed(text))),
                 };
                 let fault = Fault::new(setting.key, source.place(), message);
                 self.faults.push(fault.help(format!("expected {}", (setting.form)())));
@@ -265,8 +277,11 @@ impl Layers {
         let is_cloud = clouds().any(|name| name == text);
         if !is_cloud && !text.contains("://") {
             let near = nearest(text, clouds()).map(|near| format!("; did you mean \"{near}\"?"));
-            let message =
-                format!("\"{}\" is neither a cloud nor a URL{}", Quoted(text), near.unwrap_or_default());
+            let message = format!(
+                "\"{}\" is neither a cloud nor a URL{}",
+                Quoted(&concealed(text)),
+                near.unwrap_or_default()
+            );
             let names = clouds().collect::<Vec<_>>().join(", ");
             let help = format!("expected one of {names}, or a URL such as \"https://host\"");
             self.faults.push(Fault::new("upstream.url", Place::Flag("--upstream"), message).help(help));

@@ -99,6 +99,7 @@ fn items<'v, 'i>(list: &str, value: &'v Spanned<DeValue<'i>>, read: &mut Read) -
         let fault =
             Fault::new(list, Place::File(value.span()), format!("this is {}", file::kind(value.get_ref())));
         read.faults.push(fault.help(format!("each {list} begins with a line [[{list}]]")));
+        read.hide_unfit(value);
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -151,6 +152,7 @@ fn text(
             let message = format!("this is {}", file::kind(other));
             read.faults
                 .push(Fault::new(key, Place::File(value.span()), message).help(format!("expected {form}")));
+            read.hide_unfit(value);
             None
         }
     }

@@ -317,6 +317,37 @@ fn what_is_shown_is_what_is_read() {
     assert_eq!(keys.len(), settings::ALL.len(), "a key stands twice");
 }
 
+/// Whatever is wrong with it, and wherever it stands.
+#[test]
+fn a_secret_beside_a_fault_is_not_shown() {
+    for text in [
+        "[upstream]\ncredentials = { kind = \"client-secret\", client_secret = \"hunter2\" }\n",
+        "[upstream]\ncredentials.client_secret = \"hunter2\"\n",
+        "redis = { password = \"hunter2\", more = { of = [\"hunter2\"] } }\n",
+        "[[guard]]\nschema = \"a\"\nkey = { secret = \"hunter2\" }\n",
+        "guard = { schema = \"a\", secret = \"hunter2\" }\n",
+        "[[guard]]\nschema = { secret = \"hunter2\" }\n",
+        "[upstream]\nurl = { password = \"hunter2\" }\n",
+        "upstream = \"user:hunter2@a\"\n",
+        "[upstream]\nurl = \"user:hunter2@a\"\n",
+        "[upstream]\nurl = \"https://user:hunter2 and hunter2@a\"\n",
+        "telemetry.otlp = { endpoint = \"http://otel:hunter2/abc@a:4318\" }\n",
+        "telemetry.otlp = { endpoint = \"http://otel:hunter2/abc@a:4318\", protocoll = 1 }\n",
+        "telemetry.otlp = { endpoint = \"http://otel:hunter2/abc@a:4318\"\n",
+    ] {
+        let faults = of_text(text).unwrap_err();
+        let said = faults.rendered(false);
+        assert!(said.contains("-->") && !said.contains("hunter2"), "{text}: {said}");
+        assert!(!faults.lines().concat().contains("hunter2"), "{text}");
+    }
+    for url in ["user:hunter2@a", "https://user:hunter2/b@a", "ftp://hunter2@a", "https://hunter2 @a"] {
+        let variables = [("PATCHGATE_TELEMETRY__OTLP__ENDPOINT", url)];
+        let flags = Flags { upstream: Some(url.to_owned()), ..Flags::default() };
+        let faults = layers::assemble(None, &inputs(&variables, flags)).accept().unwrap_err();
+        assert!(faults.list.len() == 2 && !faults.rendered(false).contains("hunter2"), "{faults}");
+    }
+}
+
 #[test]
 fn secrets_are_in_no_output() {
     let text = "[upstream]\nurl = \"https://user:hunter2@a.example\"\npassword = \"hunter2\"\n\

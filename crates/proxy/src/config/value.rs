@@ -1,5 +1,6 @@
 //! What a value can be: read from text whatever it was written in, and written again to be shown.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -172,19 +173,35 @@ impl Value for Url {
     }
 }
 
-/// A text in which nothing stands between `//` and `@`; as many bytes as before, so that places in it stay.
+/// A text in which nothing stands between `//` and the `@` of a URL; as many bytes as before, so that places in it stay. A
+/// password may have characters in it that no URL has: where none can be read, all before the last `@` of the line goes.
 pub(super) fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut from = 0;
     while let Some(start) = text.get(from..).and_then(|rest| rest.find("//")).map(|at| from + at + 2) {
-        let rest = text.get(start..).unwrap_or_default();
-        let end = rest.find(|c: char| c.is_whitespace() || "/\"'<>".contains(c)).unwrap_or(rest.len());
-        if let Some(at) = rest.get(..end).and_then(|authority| authority.rfind('@')) {
-            bytes.iter_mut().skip(start).take(at).for_each(|byte| *byte = b'*');
-        }
+        let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        bytes.iter_mut().skip(start).take(before_host(line)).for_each(|byte| *byte = b'*');
         from = start;
     }
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// How many bytes behind `//` may be a name and a password.
+fn before_host(line: &str) -> usize {
+    let end = line.find(|c: char| c.is_whitespace() || "/?#\"'<>".contains(c)).unwrap_or(line.len());
+    let authority = line.get(..end).unwrap_or_default();
+    let (before, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let is_host =
+        |host: Authority| host.port_u16().is_some() || (!host.as_str().is_empty() && host.as_str() == host.host());
+    if host.parse().is_ok_and(is_host) { before.len() } else { line.rfind('@').unwrap_or(0) }
+}
+
+/// A value that could not be read, as it may be said: without what stands before its last `@`.
+pub(crate) fn concealed(text: &str) -> Cow<'_, str> {
+    match text.rsplit_once('@') {
+        Some((_, rest)) => format!("***@{rest}").into(),
+        None => text.into(),
+    }
 }
 
 const NO_PORT: &str = "its port is not a number from 1 to 65535";
@@ -335,9 +352,21 @@ mod tests {
             ("a = \"http://é@h\" # //x@y", "a = \"http://**@h\" # //*@y"),
             ("https://host/users/a@b", "https://host/users/a@b"),
             ("//", "//"),
+            // A password with what no URL has in it.
+            ("a = \"http://u:hunter/2@h:1\" # b", "a = \"http://**********@h:1\" # b"),
+            ("http://u:hun ter@h", "http://*********@h"),
+            ("http://u:hun'ter@h\nc@d", "http://*********@h\nc@d"),
+            ("http://u:1@h:x/p@q", "http://*********@q"),
+            ("# // of a@b", "# //*****@b"),
+            ("http://[::1]:4318/a@b", "http://[::1]:4318/a@b"),
         ] {
             assert_eq!(masked(text), shown);
             assert_eq!(masked(text).len(), text.len());
+        }
+        for (text, said) in
+            [("user:pass@host", "***@host"), ("http://u:p/a@b@h:1", "***@h:1"), ("1KB", "1KB")]
+        {
+            assert_eq!(concealed(text), said);
         }
         let url = Url::parse("https://user:pass@host").unwrap();
         assert_eq!(url.to_string(), "https://***@host");

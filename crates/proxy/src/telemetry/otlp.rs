@@ -34,7 +34,7 @@ pub enum TelemetryError {
     Wrong {
         /// The variable or key.
         name: &'static str,
-        /// What it says.
+        /// What it says, without what may be a password.
         value: String,
         /// What it could say.
         expected: &'static str,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Uri;
 
 use super::otlp::TelemetryError;
+use crate::config::concealed;
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,9 +190,9 @@ pub(super) fn resource_names() -> Vec<String> {
     list.split(',').filter_map(|pair| Some(pair.split_once('=')?.0.trim().to_owned())).collect()
 }
 
-/// The refusal of what a variable says.
+/// The refusal of what a variable says. In a URL that could not be read may be a password.
 pub(super) fn wrong((name, value): Variable, expected: &'static str) -> TelemetryError {
-    TelemetryError::Wrong { name, value, expected }
+    TelemetryError::Wrong { name, value: concealed(&value).into_owned(), expected }
 }
 
 /// A variable that is set to something (the specification treats empty as unset).
