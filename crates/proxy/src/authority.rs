@@ -16,6 +16,12 @@ pub fn plain(scheme: &str, authority: &Authority) -> Authority {
     authority.host().parse().unwrap_or_else(|_| authority.clone())
 }
 
+/// Whether what stands behind the host is a port that there is, or nothing.
+pub fn has_port_or_none(authority: &Authority) -> bool {
+    let behind_name = authority.as_str().rsplit('@').next().unwrap_or_default();
+    behind_name == authority.host() || authority.port_u16().is_some_and(|port| port != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +38,22 @@ mod tests {
             ("https", "[::443]", "[::443]"),
         ] {
             assert_eq!(plain(scheme, &authority.parse().unwrap()), expected, "{scheme} {authority}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_one_or_left_out() {
+        for (authority, holds) in [
+            ("a.example", true),
+            ("a.example:1", true),
+            ("u:p@a.example", true),
+            ("u:p@[::1]:65535", true),
+            ("a.example:", false),
+            ("a.example:0", false),
+            ("a.example:65536", false),
+            ("a.example:port", false),
+        ] {
+            assert_eq!(has_port_or_none(&authority.parse().unwrap()), holds, "{authority}");
         }
     }
 }

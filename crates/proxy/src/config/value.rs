@@ -12,7 +12,7 @@ use patchgate_model::Cloud;
 use patchgate_model::suggest::nearest;
 
 use super::{LogFormat, LogRequests, OtlpProtocol};
-use crate::authority;
+use crate::authority::{self, has_port_or_none};
 
 /// What a value is in TOML. In a variable or a flag each is text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,8 +191,7 @@ fn before_host(line: &str) -> usize {
     let end = line.find(|c: char| c.is_whitespace() || "/?#\"'<>".contains(c)).unwrap_or(line.len());
     let authority = line.get(..end).unwrap_or_default();
     let (before, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let is_host =
-        |host: Authority| host.port_u16().is_some() || (!host.as_str().is_empty() && host.as_str() == host.host());
+    let is_host = |host: Authority| !host.host().is_empty() && has_port_or_none(&host);
     if host.parse().is_ok_and(is_host) { before.len() } else { line.rfind('@').unwrap_or(0) }
 }
 
@@ -205,12 +204,6 @@ pub(crate) fn concealed(text: &str) -> Cow<'_, str> {
 }
 
 const NO_PORT: &str = "its port is not a number from 1 to 65535";
-
-/// Whether what stands behind the host is a port, or nothing.
-fn has_port_or_none(authority: &Authority) -> bool {
-    let behind_name = authority.as_str().rsplit('@').next().unwrap_or_default();
-    behind_name == authority.host() || authority.port_u16().is_some_and(|port| port != 0)
-}
 
 /// The URL that callers use: a scheme and an authority.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,10 @@ use std::env;
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Authority;
 
 use super::otlp::TelemetryError;
+use crate::authority::has_port_or_none;
 use crate::config::concealed;
 
 /// What is sent.
@@ -176,7 +178,8 @@ fn refuse(
 /// Whether this is the URL of a collector.
 pub(super) fn is_url(text: &str) -> bool {
     let known = |uri: &Uri| uri.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
-    text.parse::<Uri>().is_ok_and(|uri| known(&uri) && uri.host().is_some_and(|host| !host.is_empty()))
+    let is_host = |authority: &Authority| !authority.host().is_empty() && has_port_or_none(authority);
+    text.parse::<Uri>().is_ok_and(|uri| known(&uri) && uri.authority().is_some_and(is_host))
 }
 
 /// The name of the process.
