@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -109,6 +109,8 @@ struct Received {
     spans: Vec<Span>,
     /// Those of the last export.
     points: Vec<Point>,
+    /// What its `Authorization` said.
+    authorization: Option<String>,
     raw: Vec<u8>,
 }
 
@@ -187,6 +189,11 @@ impl Collector {
     /// The points of the last export so far.
     pub fn points(&self) -> Vec<Point> {
         self.kept.lock().points.clone()
+    }
+
+    /// What `Authorization` of the last export said.
+    pub fn authorization(&self) -> Option<String> {
+        self.kept.lock().authorization.clone()
     }
 
     /// Each byte of each export, lossily as text: where a secret would be found in whatever part of it.
@@ -310,12 +317,15 @@ async fn answer(
     let right = request.method() == Method::POST
         && (spans || path == METRICS[index])
         && request.headers().get(CONTENT_TYPE).is_some_and(|value| value == media_type);
+    let authorization = request.headers().get(AUTHORIZATION);
+    let authorization = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
     let message = body.ok().filter(|_| right).and_then(|body| match protocol {
         Protocol::Http => Some(body),
         Protocol::Grpc => framed(&body),
     });
     let taken = message.and_then(|message| {
+        kept.lock().authorization = authorization;
         if spans {
             keep_spans(&kept, ExportTraceServiceRequest::decode(message.clone()).ok()?);
         } else {

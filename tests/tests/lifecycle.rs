@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use patchgate_tests::client::{Connection, Response};
+use patchgate_tests::collector::{Collector, Protocol};
 use patchgate_tests::gateway::Gateway;
 use patchgate_tests::rows::{EDIT, INCIDENT, Request};
 use patchgate_tests::upstream::Upstream;
@@ -15,6 +16,9 @@ fn health(admin: SocketAddr, method: &str, path: &str) -> Option<Response> {
     connection.try_send(format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).ok()?;
     if method == "HEAD" { connection.receive_without_body() } else { connection.receive() }
 }
+
+/// Where nobody listens, and connections are refused at once.
+const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 
 /// Waits until something is so, without sleeping: the other process is asked again and again.
 fn until(mut so: impl FnMut() -> bool) {
@@ -219,6 +223,15 @@ fn talk(gateway: &Gateway) -> (Vec<String>, Vec<String>) {
     (secrets, ids)
 }
 
+/// The variables of an exporter.
+fn exporting(protocol: Protocol, url: &str) -> [(&str, &str); 3] {
+    [
+        ("RUST_LOG", "trace"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name()),
+    ]
+}
+
 /// A name, a configuration, arguments and variables.
 type Run<'a> = (&'a str, String, &'a [&'a str], &'a [(&'a str, &'a str)]);
 
@@ -231,14 +244,14 @@ fn no_token_and_no_value_is_written_even_at_the_finest_level() {
     ));
     let closing = Upstream::answering(|_, _| false);
     let trace = [("RUST_LOG", "trace")];
-    // With an exporter, its own client logs too; it reaches nobody.
-    let exporting = [
-        ("RUST_LOG", "trace"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
-        ("OTEL_TRACES_EXPORTER", "otlp"),
-    ];
+    // With an exporter, its own client logs too: one that reaches nobody, and those that reach a collector.
+    let (http, grpc) = (Collector::start(Protocol::Http), Collector::start(Protocol::Grpc));
+    let with_password = |address: SocketAddr| format!("http://otel:zqpassword@{address}");
+    let urls = [NOBODY, http.address, grpc.address].map(with_password);
+    let to_nobody = exporting(Protocol::Http, &urls[0]);
+    let (over_http, over_grpc) = (exporting(Protocol::Http, &urls[1]), exporting(Protocol::Grpc, &urls[2]));
     let up = |upstream: &Upstream| format!("[upstream]\nurl = \"http://{}\"\n", upstream.address);
-    let rows: [Run<'_>; 6] = [
+    let rows: [Run<'_>; 8] = [
         ("variable", up(&upstream), &[], &trace),
         ("flag", up(&upstream), &["--log", "trace"], &[]),
         (
@@ -247,7 +260,9 @@ fn no_token_and_no_value_is_written_even_at_the_finest_level() {
             &[],
             &trace,
         ),
-        ("exporter", up(&upstream), &[], &exporting),
+        ("an exporter to nobody", up(&upstream), &[], &to_nobody),
+        ("an exporter over HTTP", up(&upstream), &[], &over_http),
+        ("an exporter over gRPC", up(&upstream), &[], &over_grpc),
         ("an upstream that breaks off", up(&closing), &[], &trace),
         ("the embedded Graph", String::new(), &["--log", "trace"], &[]),
     ];
@@ -259,7 +274,8 @@ fn no_token_and_no_value_is_written_even_at_the_finest_level() {
         all.extend(args);
         let gateway = Gateway::start_with(&all, variables);
         let (mut secrets, ids) = talk(&gateway);
-        secrets.push("zqreply".to_owned());
+        // The last one is the password as a header has it.
+        secrets.extend(["zqreply", "zqpassword", "b3RlbDp6cXBhc3N3b3Jk"].map(str::to_owned));
         let (status, output) = gateway.stop();
         assert!(status.success(), "{row}: {status}");
         let mut found = String::new();

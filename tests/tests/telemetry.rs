@@ -401,6 +401,39 @@ fn the_configuration_names_a_collector_and_variables_win() {
     }
 }
 
+/// Wherever its URL stands; and what the variable of the headers says wins.
+#[test]
+fn a_name_and_a_password_in_the_url_of_a_collector_are_its_credentials() {
+    for protocol in Protocol::ALL {
+        let collector = Collector::start(protocol);
+        let url = format!("http://otel:hunter%2F2@{}", collector.address);
+        let own = if protocol == Protocol::Http { format!("{url}/v1/traces") } else { url.clone() };
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("patchgate.toml");
+        let text =
+            format!("[telemetry]\notlp = {{ endpoint = \"{url}\", protocol = \"{}\" }}\n", protocol.name());
+        fs::write(&file, text).expect("a file");
+        let configured = ["--config", file.to_str().expect("a path")];
+        let (soon, named) =
+            (("OTEL_BSP_SCHEDULE_DELAY", "20"), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name()));
+        let basic = "Basic b3RlbDpodW50ZXIvMg==";
+        let other = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20other");
+        let rows: [(&[&str], Variables<'_>, &str); 4] = [
+            (&configured, &[soon], basic),
+            (&[], &[soon, named, ("OTEL_EXPORTER_OTLP_ENDPOINT", &url)], basic),
+            (&[], &[soon, named, ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &own)], basic),
+            (&configured, &[soon, other], "Bearer other"),
+        ];
+        for (number, (args, variables, expected)) in rows.into_iter().enumerate() {
+            let gateway = Gateway::start_with(args, variables);
+            gateway.get("/none");
+            collector.wait(number + 1);
+            assert_eq!(collector.authorization().as_deref(), Some(expected), "{variables:?}");
+            assert_ends(gateway);
+        }
+    }
+}
+
 /// What is said at the start of where traces go is what comes of the variables and the configuration together.
 #[test]
 fn that_traces_go_nowhere_is_said_where_they_do() {

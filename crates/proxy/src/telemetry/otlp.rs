@@ -4,13 +4,18 @@
 //! the variable is not, or from it; and of some variables the SDK knows nothing, so they are read in [`variables`].
 //!
 //! INVARIANT: what is sent goes to the collector that was named and to nobody else: through no proxy of the environment, and
-//! after no redirect.
+//! after no redirect. A password in its URL is in a header before a library sees the URL: at their finest levels they log it.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::thread;
 
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
 use opentelemetry_otlp::{
     ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+    WithTonicConfig,
 };
 use reqwest::blocking::Client;
 use reqwest::redirect;
@@ -84,7 +89,7 @@ impl Route {
             OtlpProtocol::Grpc => {
                 let runtime = grpc.runtime()?;
                 let _inside = runtime.enter();
-                SpanExporter::builder().with_tonic().with_endpoint(self.endpoint).build()?
+                self.over_grpc(SpanExporter::builder().with_tonic())?.build()?
             }
         })
     }
@@ -96,14 +101,22 @@ impl Route {
             OtlpProtocol::Grpc => {
                 let runtime = grpc.runtime()?;
                 let _inside = runtime.enter();
-                MetricExporter::builder().with_tonic().with_endpoint(self.endpoint).build()?
+                self.over_grpc(MetricExporter::builder().with_tonic())?.build()?
             }
         })
     }
 
     fn over_http<B: WithExportConfig + WithHttpConfig>(self, builder: B) -> Result<B, TelemetryError> {
         let builder = builder.with_protocol(Protocol::HttpBinary).with_http_client(self.client()?);
-        Ok(builder.with_endpoint(self.endpoint))
+        let (endpoint, credentials) = apart(self.endpoint)?;
+        let text = credentials.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let headers = text.map(|text| (AUTHORIZATION.to_string(), text.to_owned()));
+        Ok(builder.with_endpoint(endpoint).with_headers(HashMap::from_iter(headers)))
+    }
+
+    fn over_grpc<B: WithExportConfig + WithTonicConfig>(self, builder: B) -> Result<B, TelemetryError> {
+        let (endpoint, credentials) = apart(self.endpoint)?;
+        Ok(builder.with_endpoint(endpoint).with_metadata(MetadataMap::from_headers(credentials)))
     }
 
     /// The exporter's own client would go through the proxies of the environment, even to this machine, and after redirects.
@@ -161,6 +174,25 @@ fn endpoint(signal: Signal, named: Variable, protocol: OtlpProtocol) -> Result<S
     })
 }
 
+/// An endpoint without the name and password that stand in it, and the header that these mean.
+fn apart(endpoint: String) -> Result<(String, HeaderMap), reqwest::Error> {
+    const SCHEME: &str = "https://";
+    if !endpoint.contains('@') {
+        return Ok((endpoint, HeaderMap::new()));
+    }
+    let is_bare = !endpoint.contains("://");
+    let url = if is_bare { format!("{SCHEME}{endpoint}") } else { endpoint };
+    // A request that is never sent, for reqwest knows how a name and a password are decoded and written.
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
+    let request = client.get(url).build().map_err(reqwest::Error::without_url)?;
+    let mut url = request.url().clone();
+    // What could not be decoded is still there, and would be no use to the collector. A URL with a host has a place for both.
+    _ = url.set_username("");
+    _ = url.set_password(None);
+    let plain = if is_bare { url.as_str().trim_start_matches(SCHEME) } else { url.as_str() };
+    Ok((plain.to_owned(), request.headers().clone()))
+}
+
 /// An error with its sources; by itself it says little.
 fn whole(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
@@ -170,4 +202,29 @@ fn whole(error: &reqwest::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_goes_from_the_url_into_a_header() {
+        _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        for (endpoint, plain, header) in [
+            ("http://a.example:4318/v1/traces", "http://a.example:4318/v1/traces", None),
+            ("http://a.example/p@q", "http://a.example/p@q", None),
+            ("http://u:p@a.example:4318/v1/traces", "http://a.example:4318/v1/traces", Some("Basic dTpw")),
+            ("https://u%40b:p%2Fq@[::1]:4317", "https://[::1]:4317/", Some("Basic dUBiOnAvcQ==")),
+            ("http://%FF:p@a.example", "http://a.example/", None),
+            ("u:p@a.example:4317", "a.example:4317/", Some("Basic dTpw")),
+        ] {
+            let (found, headers) = apart(endpoint.to_owned()).unwrap();
+            let value = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap());
+            assert_eq!(
+                (found.as_str(), value, headers.len()),
+                (plain, header, usize::from(header.is_some()))
+            );
+        }
+    }
 }
