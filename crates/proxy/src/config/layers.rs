@@ -16,7 +16,7 @@ use super::Config;
 use super::fault::{Document, Fault, Faults, Place, line_and_column};
 use super::settings::{self, PREFIX, Setting};
 use super::value::concealed;
-use super::{HEAD_BYTES, file};
+use super::{HEAD_BYTES, file, variable};
 use crate::reason;
 
 /// The guards and routes where a configuration has none.
@@ -240,7 +240,7 @@ impl Layers<'_> {
     fn variable(&mut self, name: &OsStr, value: &OsStr) {
         let shown = name.to_string_lossy().into_owned();
         let Some(rest) = shown.strip_prefix(PREFIX) else { return };
-        if is_service_link(rest) {
+        if variable::is_service_link(rest, value) {
             tracing::debug!(
                 variable = shown,
                 "taken for one that Kubernetes sets for a service, and ignored"
@@ -248,7 +248,7 @@ impl Layers<'_> {
             return;
         }
         let Some(setting) = settings::ALL.iter().find(|setting| setting.variable() == shown) else {
-            self.faults.push(unknown_variable(&shown, rest));
+            self.faults.push(variable::unknown(&shown, rest));
             return;
         };
         match value.to_str() {
@@ -313,45 +313,6 @@ impl Layers<'_> {
                 self.sources.remove("upstream.cloud");
             }
         }
-    }
-}
-
-fn unknown_variable(name: &str, rest: &str) -> Fault {
-    let fault = |message: &str| Fault::new("", Place::Variable(Quoted(name).to_string()), message);
-    let first = rest.split('_').next().unwrap_or_default();
-    if ["GUARD", "ROUTE", "GUARDS", "ROUTES"].contains(&first) {
-        return fault("lists cannot be set by a variable").help("write [[guard]] and [[route]] in the file");
-    }
-    let known: Vec<String> = settings::ALL.iter().map(Setting::variable).collect();
-    let near = nearest(name, known.iter().map(String::as_str));
-    let near = near.map(|near| format!("did you mean {near}?"));
-    fault("this variable is not known").help(near.unwrap_or_else(|| {
-        "a variable is PATCHGATE_ and the key in capitals, with __ between its parts, such as \
-         PATCHGATE_LISTEN__ADDRESS"
-            .to_owned()
-    }))
-}
-
-/// Whether Kubernetes may have set this variable: for a service called `patchgate…` it tells each container in the same
-/// namespace its host and ports, in names such as `PATCHGATE_SERVICE_HOST` and `PATCHGATE_PORT_443_TCP_ADDR`.
-fn is_service_link(rest: &str) -> bool {
-    if rest.contains("__") {
-        return false;
-    }
-    let padded = format!("_{rest}");
-    let after_port = padded.rsplit_once("_PORT").map(|(_, after)| after);
-    let is_port = after_port.is_some_and(|after| {
-        let mut parts = after.trim_start_matches('_').split('_');
-        let number = parts.next().unwrap_or_default();
-        let protocol = parts.next();
-        let part = parts.next();
-        number.is_empty() && protocol.is_none()
-            || (number.parse::<u16>().is_ok() && matches!(protocol, Some("TCP" | "UDP" | "SCTP")))
-                && matches!(part, None | Some("PROTO" | "PORT" | "ADDR"))
-    });
-    padded.contains("_SERVICE_HOST") || padded.contains("_SERVICE_PORT") || is_port || {
-        // `…_TCP_PORT` ends in the same word.
-        padded.ends_with("_TCP_PORT") || padded.ends_with("_UDP_PORT")
     }
 }
 

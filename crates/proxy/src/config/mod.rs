@@ -17,6 +17,7 @@ pub mod settings;
 pub mod show;
 mod units;
 mod value;
+mod variable;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
