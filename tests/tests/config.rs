@@ -120,6 +120,24 @@ fn an_upstream_has_no_version_in_it() {
     }
 }
 
+/// Neither of its listeners is Graph: requests would come back, or tokens go to where health is.
+#[test]
+fn an_upstream_is_not_the_gateway_itself() {
+    let folder = folder();
+    for (url, itself) in [
+        ("http://127.0.0.1:4080", Some("listen.address")),
+        ("http://127.0.0.1:4081/graph", Some("admin.address")),
+        ("http://127.0.0.1:4082", None),
+    ] {
+        let output = run_in(folder.path(), &["config", "check", "--upstream", url]);
+        let (_, err) = said(folder.path(), &output);
+        match itself {
+            Some(key) => assert!(err.contains(&format!("is this gateway itself ({key})")), "{url}: {err}"),
+            None => assert_eq!(err, "", "{url}"),
+        }
+    }
+}
+
 /// A configuration without an upstream is one of a gateway whose edits go nowhere: whoever looks at it is told so.
 #[test]
 fn an_upstream_that_nobody_named_is_said() {

@@ -3,14 +3,14 @@
 //! `config check`, the start and each reload make a plan; what it accepts, a start fails on only because of the machine: a
 //! port in use, a store without certificates.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use patchgate_model::Generation;
 use rustls::ClientConfig;
 
-use crate::config::{Config, Draft, Fault, Faults, Loaded};
+use crate::config::{Config, Draft, Fault, Faults, Loaded, layers};
 use crate::ruleset::Ruleset;
 use crate::ruleset::build::{self, BuildError, BuildErrors};
 use crate::upstream::Origin;
@@ -57,10 +57,12 @@ impl Plan {
         if let (Ok(rules), Ok(Some(origin))) = (&rules, &origin) {
             faults.extend(repeated(&loaded, rules, origin));
         }
+        // The admin listener, too: it would be given the tokens.
+        let own = [("listen.address", config.listen.address), ("admin.address", config.admin.address)];
         if let Ok(Some(origin)) = &origin
-            && is_itself(origin, config.listen.address)
+            && let Some((key, _)) = own.into_iter().find(|(_, address)| is_itself(origin, *address))
         {
-            let error = format!("'{}' is this gateway itself (listen.address)", origin.base());
+            let error = format!("'{}' is this gateway itself ({key})", origin.base());
             faults.push(loaded.fault("upstream.url", error).help("name Graph, or what stands before it"));
         }
         let uses_tls = matches!(&origin, Ok(Some(origin)) if origin.tls().is_some());
@@ -109,16 +111,16 @@ fn repeated(loaded: &Loaded, rules: &Ruleset, origin: &Origin) -> Option<Fault> 
     Some(loaded.fault("upstream.url", message).help(format!("write \"{rest}\"")))
 }
 
-/// Whether an upstream is surely what listens here. A name could lead anywhere; what leads back in other ways is found by its
-/// first request.
+/// Whether an upstream is surely what listens here. A name could lead anywhere, and so could an address that is another
+/// machine's; what leads back in other ways is found by its first request.
 fn is_itself(origin: &Origin, listen: SocketAddr) -> bool {
-    origin.host().parse::<IpAddr>().is_ok_and(|address| {
-        let here = address == listen.ip()
-            || (listen.ip().is_unspecified()
-                && address.is_loopback()
-                && address.is_ipv4() == listen.is_ipv4());
-        here && listen.port() != 0 && listen.port() == origin.port()
-    })
+    let Ok(mut address) = origin.host().parse::<IpAddr>() else { return false };
+    // To connect to no address is to connect to this machine.
+    if address.is_unspecified() {
+        address = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    }
+    let here = address == listen.ip() || (address.is_loopback() && layers::takes(listen.ip(), address));
+    here && listen.port() != 0 && listen.port() == origin.port()
 }
 
 fn origin(config: &Config) -> Result<Option<Origin>, OriginError> {
@@ -146,6 +148,10 @@ mod tests {
             ("0.0.0.0:4080", "http://10.0.0.1:4080", false),
             ("0.0.0.0:4080", "http://[::1]:4080", false),
             ("10.0.0.1:4080", "http://10.0.0.1:4080", true),
+            ("[::]:4080", "http://127.0.0.1:4080", true),
+            ("[::]:4080", "http://[::1]:4080", true),
+            ("127.0.0.1:4080", "http://0.0.0.0:4080", true),
+            ("10.0.0.1:4080", "http://0.0.0.0:4080", false),
             ("127.0.0.1:4080", "http://localhost:4080", false),
             ("127.0.0.1:0", "http://127.0.0.1:4080", false),
         ] {

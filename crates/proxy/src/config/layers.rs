@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
 
@@ -330,8 +331,19 @@ pub(super) fn together(loaded: &Loaded) -> Vec<Fault> {
             fault.help("listen on a loopback address, or put TLS in front and set listen.insecure = true"),
         );
     }
-    if listen.address == admin.address && listen.address.port() != 0 {
-        let fault = loaded.fault("admin.address", format!("{} is listen.address, too", admin.address));
+    let (own, other) = (listen.address, admin.address);
+    if own.port() == other.port()
+        && own.port() != 0
+        && (takes(own.ip(), other.ip()) || takes(other.ip(), own.ip()))
+    {
+        let message = if own == other {
+            format!("{other} is listen.address, too")
+        } else {
+            format!(
+                "{other} and listen.address, {own}, overlap: one of them is every address of this machine"
+            )
+        };
+        let fault = loaded.fault("admin.address", message);
         faults.push(fault.help("choose another port for one of them"));
     }
     let target = limits.target_guard.0.max(limits.target_read.0);
@@ -373,4 +385,9 @@ pub(super) fn together(loaded: &Loaded) -> Vec<Fault> {
         faults.push(fault.help("set telemetry.otlp.endpoint, such as \"http://localhost:4318\""));
     }
     faults
+}
+
+/// Whether who listens on one address is connected to by the other, too. `[::]` takes IPv4 along, as systems have it by default.
+pub(crate) fn takes(listening: IpAddr, other: IpAddr) -> bool {
+    listening == other || (listening.is_unspecified() && (listening.is_ipv6() || other.is_ipv4()))
 }

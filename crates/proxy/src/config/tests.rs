@@ -126,6 +126,14 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("[listen]\naddress = \"127.0.0.1:4081\"\n", "admin.address: 127.0.0.1:4081 is listen.address, too"),
     (
+        "[admin]\naddress = \"0.0.0.0:4080\"\n",
+        "a.toml:2:11: admin.address: 0.0.0.0:4080 and listen.address, 127.0.0.1:4080, overlap: one of them is every address of this machine",
+    ),
+    (
+        "[listen]\naddress = \"[::]:4081\"\ninsecure = true\n",
+        "admin.address: 127.0.0.1:4081 and listen.address, [::]:4081, overlap: one of them is every address of this machine",
+    ),
+    (
         "'listen.address' = \"127.0.0.1:1\"\n",
         "a.toml:1:1: 'listen.address' is not a key of the configuration",
     ),
@@ -320,6 +328,19 @@ fn what_is_shown_is_what_is_read() {
     }
     let keys: BTreeSet<&str> = settings::ALL.iter().map(|setting| setting.key).collect();
     assert_eq!(keys.len(), settings::ALL.len(), "a key stands twice");
+}
+
+#[test]
+fn addresses_that_do_not_overlap_have_one_port() {
+    for (listen, admin) in [
+        ("127.0.0.1:4080", "127.0.0.2:4080"),
+        ("127.0.0.1:4080", "[::1]:4080"),
+        ("[::1]:4080", "0.0.0.0:4080"),
+        ("127.0.0.1:0", "0.0.0.0:0"),
+    ] {
+        let text = format!("[listen]\naddress = \"{listen}\"\n[admin]\naddress = \"{admin}\"\n");
+        assert_eq!(lines(of_text(&text)), [""; 0], "{text}");
+    }
 }
 
 /// Whatever is wrong with it, and wherever it stands.
