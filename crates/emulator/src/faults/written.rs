@@ -6,7 +6,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -141,20 +141,34 @@ impl TryFrom<Written> for Rule {
                 .to_owned());
         }
         let matches = written.matches.unwrap_or_default();
-        let path = match matches.path {
-            None => Path::Any,
-            Some(path) if !path.starts_with('/') => {
-                return Err(format!("the path '{path}' has no '/' in front"));
-            }
-            Some(path) => match path.strip_suffix('*') {
-                Some(start) => Path::StartsWith(start.to_owned()),
-                None => Path::Exactly(path),
-            },
-        };
-        let method = match matches.method {
-            None => None,
-            Some(name) => Some(name.parse().map_err(|_| format!("'{name}' is not a method"))?),
-        };
+        let path = matches.path.map_or(Ok(Path::Any), path)?;
+        let method = matches.method.map(|name| method(&name)).transpose()?;
         Ok(Self { method, path, left: written.times.map(|times| AtomicU64::new(times.get())), fault })
+    }
+}
+
+/// What could match no request is a slip, and the test that it is for would pass without its fault.
+fn path(path: String) -> Result<Path, String> {
+    if !path.starts_with('/') {
+        return Err(format!("the path '{path}' has no '/' in front"));
+    }
+    if path.contains(['?', '#']) {
+        return Err(format!("the path '{path}' has more than a path: it is compared without the query"));
+    }
+    match path.strip_suffix('*') {
+        start if start.unwrap_or(&path).contains('*') => {
+            Err(format!("the path '{path}' has a '*' that is not at its end"))
+        }
+        Some(start) => Ok(Path::StartsWith(start.to_owned())),
+        None => Ok(Path::Exactly(path)),
+    }
+}
+
+fn method(name: &str) -> Result<Method, String> {
+    let upper = name.to_ascii_uppercase();
+    match name.parse() {
+        Ok(method) if name == upper => Ok(method),
+        Ok(_) => Err(format!("'{name}' is not a method; did you mean '{upper}'?")),
+        Err(_) => Err(format!("'{name}' is not a method")),
     }
 }
