@@ -87,6 +87,24 @@ fn a_second_signal_says_what_it_cut_off() {
     }
 }
 
+/// A caller who is still sending its request when the time is over has sent none.
+#[test]
+fn a_head_that_is_not_whole_at_the_end_of_the_drain_is_no_request_that_was_cut_off() {
+    let upstream = Upstream::start();
+    let url = format!("http://{}", upstream.address);
+    let variables = [("PATCHGATE_TIMEOUTS__DRAIN", "200ms"), ("PATCHGATE_TIMEOUTS__HEADER", "1h")];
+    let gateway = Gateway::start_with(&["--upstream", &url], &variables);
+    let mut connection = gateway.connect();
+    // The half comes with a request that is answered: by then it has been read.
+    let whole = Request::default().bytes();
+    connection.send(&[&whole[..], &whole[..20]].concat());
+    assert_eq!(connection.receive().expect("an answer").status, 200);
+    let (status, output) = gateway.stop();
+    assert_eq!(status.code(), Some(0), "{output}");
+    assert!(output.contains("connections were still open after timeouts.drain"), "{output}");
+    assert!(connection.is_closed());
+}
+
 /// A burst of callers finds a place in the queue, though nobody accepts at the moment: none has to ask again, which takes a
 /// second. Whoever waits there when the end comes is answered.
 #[test]
