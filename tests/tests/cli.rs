@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use insta::assert_snapshot;
 use patchgate_tests::client::Connection;
 use patchgate_tests::gateway;
+use patchgate_tests::process::until;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -602,6 +604,32 @@ fn emulate_serves_graph_and_ends_when_it_is_told_to() {
         assert_eq!(out, "", "one line for programs");
         assert!(err.contains(&url), "and one for people: {err}");
     }
+}
+
+#[test]
+fn a_second_signal_ends_emulate_at_once() {
+    let mut command = gateway::command(&["emulate", "--listen", "127.0.0.1:0"]);
+    command.env("RUST_LOG", "debug").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut emulator = Running(command.spawn().expect("it starts"));
+    let mut line = String::new();
+    BufReader::new(emulator.0.stdout.take().expect("output")).read_line(&mut line).expect("the ready line");
+    let ready: Value = serde_json::from_str(&line).expect("JSON");
+    let url = ready["listen"].as_str().expect("a URL");
+    let address: SocketAddr = url.trim_start_matches("http://").parse().expect("an address");
+    // An answer whose body takes for ever.
+    let mut slow = Connection::open(address);
+    slow.send(
+        b"GET /v1.0/security/incidents HTTP/1.1\r\nHost: a\r\npatchgate-fault: delay_body = '1h'\r\n\r\n",
+    );
+    slow.read_until(b"\r\n\r\n");
+    gateway::signal(&emulator.0, "TERM");
+    until("it accepts nothing any more", || TcpStream::connect(address).is_err());
+    gateway::signal(&emulator.0, "TERM");
+    assert!(emulator.0.wait().expect("it ends").success());
+    let mut log = String::new();
+    emulator.0.stderr.take().expect("errors").read_to_string(&mut log).expect("the log");
+    // What it says where it waited for the answer, in vain.
+    assert!(!log.contains("are cut"), "{log}");
 }
 
 #[test]

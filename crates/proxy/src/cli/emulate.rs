@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use patchgate_emulator::{Emulator, Faults};
+use tokio::sync::oneshot;
 
 use super::signals::Signals;
 use super::{Failed, Outcome, print, say};
@@ -87,7 +88,21 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
     }
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        emulator.serve(listener, async move { signals.end().await }).await;
+        let (end, told) = oneshot::channel();
+        let serving = emulator.serve(listener, async move {
+            // The sender goes with this function: an error is the end, too.
+            _ = told.await;
+        });
+        let signalled = async {
+            signals.end().await;
+            _ = end.send(());
+            signals.end().await;
+        };
+        tokio::select! {
+            () = serving => {}
+            // A second signal does not wait for answers.
+            () = signalled => {}
+        }
         io::Result::Ok(())
     })?;
     Ok(Outcome::Done)
