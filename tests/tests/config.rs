@@ -216,6 +216,24 @@ fn what_gets_around_a_guard_is_refused() {
     assert_snapshot!("around", said(folder.path(), &output).1);
 }
 
+/// No guard has to do with it, and none is spoken of.
+#[test]
+fn routes_that_overlap_are_refused() {
+    let folder = folder();
+    let route = |path: &str| format!("[[route]]\nmethods = [\"GET\"]\npath = \"/{{version}}{path}\"\n");
+    let both = ["/users/{id}", "/Users/{userId}"].map(route).concat();
+    fs::write(folder.path().join("a.toml"), both).expect("a file");
+    let output = run_in(folder.path(), &["config", "check", "--config", "a.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let (_, err) = said(folder.path(), &output);
+    assert!(
+        err.contains("route[1].path: '/{version}/Users/{userId}' overlaps '/{version}/users/{id}'"),
+        "{err}"
+    );
+    assert!(err.contains("help: a request has one route; leave one of them out"), "{err}");
+    assert!(!err.contains("guard"), "{err}");
+}
+
 #[test]
 fn faults_are_told_to_programs_too() {
     let folder = folder();

@@ -109,6 +109,7 @@ impl BuildError {
             }
             Self::Unreadable { .. } => one("a relative path belongs to the folder of the configuration"),
             Self::Conflict(Conflict::Twice { .. }) => one("leave one of them out"),
+            Self::Conflict(Conflict::Routes { .. }) => one("a request has one route; leave one of them out"),
             Self::Conflict(_) => one("a guard that can be gone around is none; leave this path out"),
             Self::Cloud { .. } => one("leave the guard out, or choose another cloud"),
             Self::Schema { .. } => {

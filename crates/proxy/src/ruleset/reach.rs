@@ -29,6 +29,14 @@ pub enum Conflict {
         /// The other.
         other: String,
     },
+    /// Two routes are different, and some target is both. No guard is in it.
+    #[error("'{path}' overlaps '{other}': a target would be both, or one is another spelling of the other")]
+    Routes {
+        /// The path.
+        path: String,
+        /// The other.
+        other: String,
+    },
     /// Part of OData's way to say things otherwise, behind what is guarded.
     #[error("'{segment}' is {what}: '{path}' reaches what '{guard}' guards by another spelling")]
     Spelling {
@@ -96,7 +104,7 @@ pub(super) fn conflicts(
     for (number, (key, route)) in reads.iter().enumerate() {
         let twice = || {
             let overlapping = reads.iter().take(number).find(|(_, other)| overlap(route, other));
-            overlapping.map(|(_, other)| Conflict::Overlap { path: text(route), other: text(other) })
+            overlapping.map(|(_, other)| Conflict::Routes { path: text(route), other: text(other) })
         };
         let another = || {
             let routes = guards.iter().flat_map(|(_, guard)| &guard.routes);
