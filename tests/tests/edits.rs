@@ -259,6 +259,15 @@ fn twenty_violations_are_all_told_and_all_named() {
     assert_eq!(upstream.arrived(), []);
 }
 
+/// The sentences of a refusal: its message, and that of each detail.
+fn said(answer: &Response) -> Vec<String> {
+    let json = answer.json();
+    let details = json["error"]["details"].as_array().expect("details");
+    assert!(!details.is_empty(), "{json}");
+    let sentences = details.iter().map(|detail| detail["message"].as_str().expect("a message").to_owned());
+    std::iter::once(answer.message()).chain(sentences).collect()
+}
+
 #[test]
 fn what_is_quoted_is_short_and_cannot_act() {
     let upstream = Upstream::start();
@@ -272,12 +281,7 @@ fn what_is_quoted_is_short_and_cannot_act() {
     ];
     for body in rows {
         let answer = gateway.patch(INCIDENT, &body);
-        let mut texts = vec![answer.message()];
-        let json = answer.json();
-        texts.extend(
-            json["error"]["details"].as_array().expect("details").iter().map(|d| d["message"].to_string()),
-        );
-        for text in texts {
+        for text in said(&answer) {
             assert!(text.contains(&"n".repeat(60)), "{text}");
             assert!(!text.contains(&"n".repeat(65)), "{text}");
         }
@@ -285,11 +289,10 @@ fn what_is_quoted_is_short_and_cannot_act() {
     let acting =
         r#"{"\u001b[31mred\u0007\r\n\u202egnirts\u200b":1,"status":"\u001b]0;title\u0007\u009b\u2028"}"#;
     let answer = gateway.patch(INCIDENT, acting);
-    let messages = [answer.message(), answer.json()["error"]["details"].to_string()];
-    for text in &messages {
+    // The target is the name itself, as JSON escapes it; everything that is said is not.
+    for text in said(&answer) {
         let acts = |c: char| c.is_control() || "\u{202e}\u{200b}\u{2028}".contains(c);
-        // The target is the name itself, as JSON escapes it; everything that is said is not.
-        assert!(!answer.message().chars().any(acts), "{text:?}");
+        assert!(!text.chars().any(acts), "{text:?}");
     }
     assert!(
         answer.message().contains(r"\u{1b}[31mred\u{7}\u{d}\u{a}\u{202e}gnirts\u{200b}"),

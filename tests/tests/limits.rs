@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use patchgate_tests::client::{Connection, TOKEN};
 use patchgate_tests::gateway::Gateway;
+use patchgate_tests::process::on_one_core;
 use patchgate_tests::upstream::{PLAIN, Upstream};
 
 const INCIDENT: &str = "/v1.0/security/incidents/2972395";
@@ -267,23 +268,31 @@ fn an_early_no_reaches_a_caller_who_goes_on_sending() {
     assert_eq!(upstream.arrived().len(), 0);
 }
 
+/// On one worker: while 200 requests are on their way and do not come on, whoever sends a whole one is answered. Then they come,
+/// and are answered, too.
 #[test]
 fn slow_callers_slow_nobody() {
     let upstream = Upstream::start();
-    let gateway = Gateway::before(upstream.address);
-    let mut slow: Vec<Connection> = (0..200).map(|_| gateway.connect()).collect();
-    for (number, connection) in slow.iter_mut().enumerate() {
-        match number % 3 {
-            0 => connection.send(b"PATCH /v1"),
-            1 => connection.send(format!("{}{}", head(EDIT.len()), &EDIT[..1]).as_bytes()),
-            _ => {}
-        }
+    let keys = "[timeouts]\nfirst_byte = \"1h\"\nheader = \"1h\"\nbody = \"1h\"\nidle = \"1h\"\n";
+    let gateway = on_one_core(|| configured(keys, &upstream));
+    let head = head(EDIT.len());
+    let whole = format!("{head}{EDIT}");
+    // Nothing yet, a part of the head, the head, all but the last byte.
+    let parts = [0, 9, head.len(), whole.len() - 1].map(|at| whole.split_at(at));
+    let mut slow: Vec<_> = parts.iter().cycle().take(200).map(|part| (gateway.connect(), part)).collect();
+    for (connection, (begin, _)) in &mut slow {
+        connection.send(begin.as_bytes());
     }
     let mut quick = gateway.connect();
-    for _ in 0..200 {
+    for number in 1..=200 {
         assert_eq!(quick.patch(INCIDENT, &[], EDIT).status, 200);
+        assert_eq!(upstream.arrived().len(), number, "those of the quick caller alone");
     }
-    assert_eq!(upstream.arrived().len(), 200);
+    for (connection, (_, rest)) in &mut slow {
+        connection.send(rest.as_bytes());
+        assert_eq!(connection.receive().expect("an answer").status, 200);
+    }
+    assert_eq!(upstream.arrived().len(), 400);
 }
 
 /// Under load, with 100 connections: each request that was sent whole gets an answer, whenever the end comes.
