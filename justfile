@@ -9,6 +9,14 @@ check:
 test:
     cargo test --workspace
 
+# The tests that are ignored because they take long: minutes of load and of waiting, 10,000 connections, a gigabyte.
+long:
+    cargo test --package patchgate-tests --test soak --test numbers --test memory --test descriptors -- --ignored
+
+# The tests that are ignored because they need something: root, openssl, curl, Graph's SDKs. Each says what, and fails without it.
+needing:
+    cargo test --package patchgate-tests --test audit_failures --test audit_settings --test addresses --test config --test docs -- --ignored
+
 # Run on the embedded Graph.
 run:
     cargo run --release

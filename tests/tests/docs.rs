@@ -325,6 +325,29 @@ fn is_key(line: &str) -> bool {
     line.starts_with('[') || (line.contains('=') && plain(name))
 }
 
+/// A file with a test that is ignored is in a recipe that asks for it.
+#[test]
+fn each_ignored_test_has_a_recipe() {
+    let recipes = read("justfile");
+    let asking: Vec<&str> =
+        recipes.lines().filter(|line| line.ends_with("--ignored") || line.contains("--ignored ")).collect();
+    let mut found = 0;
+    for entry in fs::read_dir(repository().join("tests/tests")).expect("the tests") {
+        let path = entry.expect("an entry").path();
+        let is_ignoring = |path: &Path| {
+            fs::read_to_string(path).is_ok_and(|text| text.lines().any(|line| line.starts_with("#[ignore")))
+        };
+        if !is_ignoring(&path) {
+            continue;
+        }
+        found += 1;
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+        let is_asked = asking.iter().any(|line| line.contains(&format!("--test {name} ")));
+        assert!(is_asked, "no recipe runs the ignored tests of '{name}'");
+    }
+    assert!(found > 5, "{found}");
+}
+
 /// Another resource is guarded by its schema and three lines of configuration, never by code.
 #[test]
 fn no_code_of_the_gateway_names_the_resource_that_it_guards_by_default() {
