@@ -11,7 +11,7 @@ test:
 
 # The tests that are ignored because they take long: minutes of load and of waiting, 10,000 connections, a gigabyte.
 long:
-    cargo test --package patchgate-tests --test soak --test numbers --test memory --test descriptors -- --ignored
+    cargo test --package patchgate-tests --test soak --test numbers --test memory --test descriptors --test cli -- --ignored
 
 # The tests that are ignored because they need something: root, openssl, curl, Graph's SDKs. Each says what, and fails without it.
 needing:

@@ -606,16 +606,50 @@ fn emulate_serves_graph_and_ends_when_it_is_told_to() {
     }
 }
 
-#[test]
-fn a_second_signal_ends_emulate_at_once() {
-    let mut command = gateway::command(&["emulate", "--listen", "127.0.0.1:0"]);
+/// An emulator that tells all of what it does, and where it listens.
+fn emulator(listen: &str) -> (Running, SocketAddr) {
+    let mut command = gateway::command(&["emulate", "--listen", listen]);
     command.env("RUST_LOG", "debug").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut emulator = Running(command.spawn().expect("it starts"));
     let mut line = String::new();
     BufReader::new(emulator.0.stdout.take().expect("output")).read_line(&mut line).expect("the ready line");
     let ready: Value = serde_json::from_str(&line).expect("JSON");
     let url = ready["listen"].as_str().expect("a URL");
-    let address: SocketAddr = url.trim_start_matches("http://").parse().expect("an address");
+    (emulator, url.trim_start_matches("http://").parse().expect("an address"))
+}
+
+/// The end of an emulator, and what it told.
+fn log_of(mut emulator: Running) -> String {
+    assert!(emulator.0.wait().expect("it ends").success());
+    let mut log = String::new();
+    emulator.0.stderr.take().expect("errors").read_to_string(&mut log).expect("the log");
+    log
+}
+
+#[test]
+fn emulate_warns_where_it_can_be_reached_from_elsewhere() {
+    for (listen, warns) in [("0.0.0.0:0", true), ("127.0.0.1:0", false)] {
+        let (emulator, address) = emulator(listen);
+        let here = SocketAddr::from(([127, 0, 0, 1], address.port()));
+        assert_eq!(Connection::open(here).get("/v1.0/security/incidents/2972395", &[]).status, 200);
+        gateway::signal(&emulator.0, "TERM");
+        let log = log_of(emulator);
+        assert_eq!(log.contains("the address is not loopback"), warns, "{log}");
+    }
+}
+
+#[test]
+#[ignore = "long: half a minute of waiting"]
+fn emulate_waits_for_no_head_where_it_can_be_reached_from_elsewhere() {
+    let (_emulator, address) = emulator("0.0.0.0:0");
+    let mut slow = Connection::open(SocketAddr::from(([127, 0, 0, 1], address.port())));
+    slow.send(b"GET /v1.0");
+    assert!(slow.is_closed());
+}
+
+#[test]
+fn a_second_signal_ends_emulate_at_once() {
+    let (emulator, address) = emulator("127.0.0.1:0");
     // An answer whose body takes for ever.
     let mut slow = Connection::open(address);
     slow.send(
@@ -625,9 +659,7 @@ fn a_second_signal_ends_emulate_at_once() {
     gateway::signal(&emulator.0, "TERM");
     until("it accepts nothing any more", || TcpStream::connect(address).is_err());
     gateway::signal(&emulator.0, "TERM");
-    assert!(emulator.0.wait().expect("it ends").success());
-    let mut log = String::new();
-    emulator.0.stderr.take().expect("errors").read_to_string(&mut log).expect("the log");
+    let log = log_of(emulator);
     // What it says where it waited for the answer, in vain.
     assert!(!log.contains("are cut"), "{log}");
 }

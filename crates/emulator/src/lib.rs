@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -41,6 +41,8 @@ use crate::wire::{Line, Wire};
 
 /// How long answers may take to end once the emulator is told to.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the head of a request may take, and the time until it comes.
+const HEAD: Duration = Duration::from_secs(30);
 /// How long to wait when a connection cannot be accepted, as when descriptors are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -74,6 +76,8 @@ impl Emulator {
     /// Serves until `shutdown` resolves. Then no connection is accepted any more, requests in progress are answered,
     /// and what has not ended after five seconds is cut.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
+        // On this machine alone whoever is slow is slow on purpose.
+        let is_open = listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
         let (close, closing) = watch::channel(false);
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -81,7 +85,8 @@ impl Emulator {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(connection(self.shared.clone(), stream, closing.clone()));
+                        let connection = connection(self.shared.clone(), stream, is_open, closing.clone());
+                        connections.spawn(connection);
                     }
                     Err(error) => pause_after(&error).await,
                 },
@@ -105,8 +110,13 @@ impl Default for Emulator {
     }
 }
 
-/// One connection, from its first byte to its end.
-async fn connection(shared: Arc<Shared>, stream: TcpStream, mut closing: watch::Receiver<bool>) {
+/// One connection, from its first byte to its end; where it is from anywhere, each head has a deadline.
+async fn connection(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    is_open: bool,
+    mut closing: watch::Receiver<bool>,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
@@ -117,7 +127,11 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, mut closing: watch::
         let (shared, line, closing) = (shared.clone(), line.clone(), watched.clone());
         async move { exchange::exchange(&shared, line, closing, request).await }
     });
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service);
+    let mut server = http1::Builder::new();
+    if is_open {
+        server.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    }
+    let mut connection = server.serve_connection(TokioIo::new(wire), service);
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = until(&mut closing) => {

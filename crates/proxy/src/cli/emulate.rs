@@ -83,6 +83,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
     let listener = gateway::bind(args.listen, "--listen")?;
     let address = listener.local_addr()?;
     say(&format!("the embedded Graph listens on http://{address}"));
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "the address is not loopback: whoever reaches it is served, with any token and without a limit"
+        );
+    }
     if !io::stdout().is_terminal() {
         print(&format!("{{\"ready\":true,\"listen\":\"http://{address}\"}}\n"))?;
     }
