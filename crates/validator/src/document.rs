@@ -108,6 +108,17 @@ impl<'a> Node<'a, Strict> for &'a Document<'a> {
         }
     }
 
+    /// The default counts each string's characters. One has one to four bytes, so hardly any has to be counted.
+    fn string_length_within(&self, min: u64, max: u64) -> Option<bool> {
+        let Document::String(text) = self else { return None };
+        let (most, least) = (text.len() as u64, text.len().div_ceil(4) as u64);
+        if most < min || least > max {
+            return Some(false);
+        }
+        let counted = || (min..=max).contains(&(text.chars().count() as u64));
+        Some((min <= least && most <= max) || counted())
+    }
+
     /// The default would build a [`Value`] for each value of an `enum`.
     fn equals_value(&self, expected: &Value) -> bool {
         match (self, expected) {
@@ -174,5 +185,31 @@ impl<'a> Array<'a, Strict> for &'a [Document<'a>] {
 
     fn elements(&self) -> Self::ElementsIter {
         self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_in_characters_whether_they_have_to_be_counted_or_not() {
+        for (text, min, max, within) in [
+            ("", 0, 0, true),
+            ("", 1, 5, false),
+            ("ab", 0, 2, true),
+            ("abc", 0, 2, false),
+            ("ab", 3, 9, false),
+            ("h\u{e9}llo", 5, 5, true),
+            ("h\u{e9}llo", 6, 9, false),
+            ("h\u{e9}llo", 0, 4, false),
+            ("\u{1f980}\u{1f980}", 2, 2, true),
+            ("\u{1f980}\u{1f980}", 3, 8, false),
+            ("\u{1f980}\u{1f980}\u{1f980}", 0, 2, false),
+        ] {
+            let document = Document::String(Cow::Borrowed(text));
+            assert_eq!((&document).string_length_within(min, max), Some(within), "{text} {min} {max}");
+        }
+        assert_eq!((&Document::Null).string_length_within(0, 1), None);
     }
 }
