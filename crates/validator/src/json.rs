@@ -190,7 +190,7 @@ impl<'b> Visitor<'b> for Slot<'_, 'b, '_> {
         let (mut places, mut read) = (vec![first], 1);
         loop {
             let Some(place) = places.get_mut(read) else {
-                places.resize_with((2 * read).max(4), || Document::Null);
+                places.resize_with(if read < 16 { 4 * read } else { 2 * read }, || Document::Null);
                 continue;
             };
             if items.next_element_seed(below.into(place))?.is_none() {
