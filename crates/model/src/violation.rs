@@ -388,9 +388,8 @@ fn did_you_mean(meant: Option<&str>) -> String {
 }
 
 fn with_article(name: &str) -> String {
-    let article =
-        if name.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
-    format!("{article} {name}")
+    let is_vowel = |first: char| "aeiouAEIOU".contains(first);
+    format!("{} {name}", if name.starts_with(is_vowel) { "an" } else { "a" })
 }
 
 fn counted(count: u64, noun: &str) -> String {

@@ -130,6 +130,8 @@ pub fn handle(
 }
 
 /// From the head to Graph's answer, or to the refusal.
+///
+/// What it awaits is made in its place: a future that is returned, and not pinned, is copied twice on its way there.
 async fn way<'r>(
     worker: &Worker,
     line: &Line,
