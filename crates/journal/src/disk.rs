@@ -180,7 +180,7 @@ impl Storage for Disk {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn Appending>> {
         let file = appending().create_new(true).open(self.path(name))?;
-        Ok(Box::new(DiskFile { file, path: self.path(name) }))
+        Ok(Box::new(DiskFile::new(file, self.path(name))?))
     }
 
     fn set_aside(&self, name: &str, bytes: u64) -> io::Result<()> {
@@ -203,7 +203,7 @@ impl Storage for Disk {
             platform::options().write(true).open(&from)?.set_len(0)?;
         }
         fs::rename(&from, &to)?;
-        Ok(Box::new(DiskFile { file, path: to }))
+        Ok(Box::new(DiskFile::new(file, to)?))
     }
 
     fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
@@ -225,7 +225,16 @@ impl Storage for Disk {
 #[derive(Debug)]
 struct DiskFile {
     file: File,
+    /// Of the file, which is nobody else's while it is open.
+    identity: (u64, u64),
     path: PathBuf,
+}
+
+impl DiskFile {
+    fn new(file: File, path: PathBuf) -> io::Result<Self> {
+        let identity = identity(&file.metadata()?);
+        Ok(Self { file, identity, path })
+    }
 }
 
 impl Appending for DiskFile {
@@ -238,13 +247,13 @@ impl Appending for DiskFile {
     }
 
     fn check(&self, length: u64) -> io::Result<()> {
-        let open = self.file.metadata()?;
+        // Each commit asks, so it is one call: what has the name is the file that is open, and its length that one's.
         let named = fs::symlink_metadata(&self.path)?;
-        if identity(&open) != identity(&named) {
+        if identity(&named) != self.identity {
             return Err(io::Error::other("the segment was replaced by another file"));
         }
-        if open.len() != length {
-            let has = open.len();
+        if named.len() != length {
+            let has = named.len();
             return Err(io::Error::other(format!(
                 "the segment has {has} bytes, and {length} were written: somebody changed it"
             )));
