@@ -151,8 +151,9 @@ impl Bench<'_> {
         let run = wrk::run(self.args.load_core, proxy.address, script, connections, seconds)
             .map_err(|error| format!("{}: {error}", proxy.subject.name()))?;
         let used = proxy.process.cpu()? - cpu;
-        let edits_per_commit = before
-            .zip(journal()?)
+        let journals = before.zip(journal()?);
+        let edits_per_commit = journals
+            .as_ref()
             .map(|(before, after)| (after.records - before.records) / 2.0 / (after.commits - before.commits));
         Ok(Figures {
             cpu: used * 1e6 / run.requests,
@@ -162,6 +163,7 @@ impl Bench<'_> {
             p99: run.p99,
             exported: (nginx::exported(self.folder) - exported) / run.requests,
             edits_per_commit,
+            commits_p99: journals.and_then(|(before, after)| after.p99_since(&before)),
         })
     }
 }

@@ -21,6 +21,12 @@ use crate::upstream::Origin;
 /// The bounds that the semantic conventions advise for durations of HTTP, in seconds.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
+/// Bounds for what a disk takes, in seconds: a tenth of a millisecond is fast, a tenth of a second slow.
+const DISK_SECONDS: [f64; 23] = [
+    0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_5, 0.000_7, 0.001, 0.001_5, 0.002, 0.003, 0.005, 0.007, 0.01,
+    0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+
 /// The instruments of the process.
 #[derive(Debug, Clone)]
 pub struct Instruments {
@@ -110,9 +116,9 @@ impl Instruments {
     /// Makes them.
     pub fn new(provider: &SdkMeterProvider) -> Self {
         let meter = provider.meter("patchgate");
-        let seconds = |name, description| {
+        let seconds = |name, bounds: &[f64], description| {
             let histogram = meter.f64_histogram(name).with_unit("s").with_description(description);
-            histogram.with_boundaries(SECONDS.to_vec()).build()
+            histogram.with_boundaries(bounds.to_vec()).build()
         };
         let counter = |name, unit, description| {
             meter.u64_counter(name).with_unit(unit).with_description(description).build()
@@ -120,14 +126,17 @@ impl Instruments {
         let instruments = Self {
             answers: seconds(
                 "http.server.request.duration",
+                &SECONDS,
                 "From the head of a request to that of its answer.",
             ),
             exchanges: seconds(
                 "http.client.request.duration",
+                &SECONDS,
                 "From the begin of an exchange with Graph to the head of its answer.",
             ),
             audit_commits: seconds(
                 "patchgate.audit.commit.duration",
+                &DISK_SECONDS,
                 "Writing all that waited to the audit journal, its way to stable storage included.",
             ),
             decisions: counter("patchgate.decisions", "{decision}", "Requests by what was decided."),
