@@ -148,14 +148,21 @@ fn requests_by_route_status_and_decision() {
         ]
     );
     assert_eq!(of(&gateway, "patchgate_ruleset_generation"), ["patchgate_ruleset_generation 1"]);
-    // The buckets are those of the conventions, and the last one has all.
+    // The buckets are those of the conventions, those of the journal's commits such that a disk's differ, and the last has all.
     let text = text(&gateway);
-    let bounds = text
-        .lines()
-        .filter(|line| line.starts_with(&format!("{duration}_bucket{{http_request_method=\"GET\"")));
-    let bounds: Vec<&str> = bounds.filter_map(|line| line.split("le=\"").nth(1)?.split('"').next()).collect();
-    let expected = "0.005 0.01 0.025 0.05 0.075 0.1 0.25 0.5 0.75 1 2.5 5 7.5 10 +Inf";
-    assert_eq!(bounds.join(" "), expected);
+    let bounds = |of: &str| {
+        let lines = text.lines().filter(|line| line.starts_with(of));
+        lines.filter_map(|line| line.split("le=\"").nth(1)?.split('"').next()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        bounds(&format!("{duration}_bucket{{http_request_method=\"GET\"")),
+        "0.005 0.01 0.025 0.05 0.075 0.1 0.25 0.5 0.75 1 2.5 5 7.5 10 +Inf"
+    );
+    assert_eq!(
+        bounds("patchgate_audit_commit_duration_seconds_bucket"),
+        "0.0001 0.00015 0.0002 0.0003 0.0005 0.0007 0.001 0.0015 0.002 0.003 0.005 0.007 0.01 0.015 0.02 0.03 0.05 0.07 0.1 \
+         0.25 0.5 1 5 +Inf"
+    );
 }
 
 #[test]

@@ -25,6 +25,9 @@ const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 /// Far more than the flush may take; only a gateway that hangs needs it.
 const END: Duration = Duration::from_secs(20);
 
+/// The spans of an edit that was sent: SERVER, CLIENT, and the waits for its intent and its outcome.
+const EDIT: usize = 4;
+
 /// Variables of the environment.
 type Variables<'v> = &'v [(&'v str, &'v str)];
 
@@ -77,7 +80,7 @@ fn an_allowed_edit_is_a_server_and_a_client_span() {
         let answer = gateway.connect().patch(INCIDENT, &[("User-Agent", "tool/1.0")], body);
         assert_eq!(answer.status, 200);
 
-        let spans = collector.wait(2);
+        let spans = collector.wait(EDIT);
         let (server, client) = (only(&spans, SpanKind::Server), only(&spans, SpanKind::Client));
         let ports = [(gateway.listen.port(), "{listen}"), (upstream.address.port(), "{upstream}")];
         assert_snapshot!("edit-allowed-server", shown(server, &answer, &ports));
@@ -156,7 +159,7 @@ fn answers_of_the_upstream_and_none_are_told_apart() {
         let before = collector.spans().len();
         let gateway = traced(&collector, &["--upstream", &format!("http://{address}")], &[]);
         let answer = gateway.patch(INCIDENT, r#"{"status":"active"}"#);
-        let spans = collector.wait(before + 2).split_off(before);
+        let spans = collector.wait(before + EDIT).split_off(before);
         writeln!(text, "{name}: {}", answer.status).expect("text");
         for kind in [SpanKind::Server, SpanKind::Client] {
             let span = only(&spans, kind);
@@ -189,7 +192,7 @@ fn a_key_that_may_be_a_name_is_not_shown() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(upstream.arrived()[0].target, "/v1.0/print/jobs/alice-smith");
 
-    let spans = collector.wait(2);
+    let spans = collector.wait(EDIT);
     let ports = [(gateway.listen.port(), "{listen}"), (upstream.address.port(), "{upstream}")];
     assert_snapshot!("key-server", shown(only(&spans, SpanKind::Server), &answer, &ports));
     assert_snapshot!("key-client", shown(only(&spans, SpanKind::Client), &answer, &ports));
@@ -205,7 +208,7 @@ fn the_trace_of_the_caller_goes_on() {
         let gateway = traced_before(&upstream, &collector, &[]);
         let state = [("traceparent", PARENT), ("tracestate", "one=1,two=2"), ("tracestate", "three=3")];
         assert_eq!(gateway.connect().patch(INCIDENT, &state, r#"{"status":"active"}"#).status, 200);
-        let spans = collector.wait(2);
+        let spans = collector.wait(EDIT);
         let (server, client) = (only(&spans, SpanKind::Server), only(&spans, SpanKind::Client));
         assert_eq!((server.trace_id.as_str(), server.parent_id.as_str()), (TRACE, "b7ad6b7169203331"));
         assert_eq!(client.trace_id, TRACE);
@@ -249,10 +252,10 @@ fn what_is_not_sampled_is_not_exported_and_its_trace_goes_on() {
         let context = [("traceparent", PARENT_UNSAMPLED), ("tracestate", "one=1")];
         assert_eq!(gateway.connect().patch(INCIDENT, &context, r#"{"status":"active"}"#).status, 200);
         assert_eq!(gateway.patch(INCIDENT, r#"{"status":"active"}"#).status, 200);
-        collector.wait(2);
+        collector.wait(EDIT);
         assert_ends(gateway);
         let spans = collector.spans();
-        assert_eq!(spans.len(), 2, "those of the second request: {spans:#?}");
+        assert_eq!(spans.len(), EDIT, "those of the second request: {spans:#?}");
         assert!(spans.iter().all(|span| span.trace_id != TRACE));
         let arrived = &upstream.arrived()[0];
         assert_goes_on_unsampled(&arrived.headers("traceparent"));
@@ -547,7 +550,7 @@ fn the_end_of_the_process_sends_what_is_left() {
         assert_eq!(collector.spans(), [], "nothing is sent before its time");
         let (status, output) = gateway.stop();
         assert!(status.success(), "{output}");
-        assert_eq!(collector.spans().len(), 2, "{protocol:?}");
+        assert_eq!(collector.spans().len(), EDIT, "{protocol:?}");
     }
 }
 

@@ -129,6 +129,13 @@ pub struct Closing {
     recorded: RecordedOutcome,
 }
 
+impl Closing {
+    /// Whether there is something to wait for.
+    pub fn waits(&self) -> bool {
+        self.answer.is_some()
+    }
+}
+
 impl Future for Closing {
     type Output = Result<RecordedOutcome, OutcomeHeld>;
 

@@ -17,7 +17,7 @@ use crate::health::{Counters, Health, NotRecorded};
 use crate::intent::{self, RecordedIntent, Ticket};
 use crate::queue::{Counted, Order, Shared};
 use crate::record::{Asked, Cut, Damaged, Refused, body};
-use crate::settings::Settings;
+use crate::settings::{Durability, Settings};
 use crate::start;
 use crate::storage::Storage;
 use crate::writer::Writer;
@@ -161,6 +161,11 @@ impl Journal {
         let (waiter, answer) = oneshot::channel();
         self.shared.order(Order::Checkpoint(waiter));
         async move { answer.await.unwrap_or(Err(NotRecorded::Closed)).map(Checkpoint) }
+    }
+
+    /// How durable an intent is before its edit goes on.
+    pub fn durability(&self) -> Durability {
+        self.shared.settings.durability
     }
 
     /// Whether intents are taken, and why not.

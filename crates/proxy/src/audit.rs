@@ -12,8 +12,8 @@ use etcetera::BaseStrategy;
 #[cfg(feature = "bench")]
 use patchgate_journal::storage::Storage;
 use patchgate_journal::{
-    Asked, Closing, DiskError, FieldRules, Health, Journal, NotRecorded, OpenError, RecordedIntent, Refused,
-    Retention, Settings, Started, Subject, Who,
+    Asked, Closing, DiskError, Durability, FieldRules, Health, Journal, NotRecorded, OpenError,
+    RecordedIntent, Refused, Retention, Settings, Started, Subject, Who,
 };
 use patchgate_model::refusal::RecordFault;
 use patchgate_model::{Credential, Recordable, Refusal, RequestId, Violation};
@@ -26,7 +26,7 @@ use crate::deadline::within;
 use crate::reason;
 use crate::telemetry::events::Told;
 use crate::telemetry::metrics::Instruments;
-use crate::telemetry::traces::Trace;
+use crate::telemetry::traces::{AuditSpan, Trace};
 
 /// What allows an edit as long as nothing but its schema is asked.
 const REASONS: &[&str] = &["patchgate-default-permit"];
@@ -218,28 +218,34 @@ pub async fn record(
     trace: &Trace,
 ) -> Result<RecordedIntent<Edit>, Refusal> {
     let trace_id = trace.id();
+    let strict = journal.durability() == Durability::Strict;
+    let span = if strict { trace.audit("intent") } else { AuditSpan::NONE };
     let recording = journal.record(edit, &asked(told, trace_id.as_deref()), REASONS);
     // Who stops waiting leaves an outcome behind: unknown.
     let recorded = within(PATIENCE, recording).await.unwrap_or_else(|_| {
         tracing::error!(request_id = %told.request_id, trace_id, "the audit record was not written in time");
         Err(NotRecorded::Closed)
     });
-    recorded.map_err(|why| {
+    let recorded = recorded.map_err(|why| {
         Refusal::Unrecorded(match why {
             NotRecorded::Busy => RecordFault::Busy,
             NotRecorded::Unwritable(_) | NotRecorded::Closed => RecordFault::Unwritable,
         })
-    })
+    });
+    span.end(recorded.as_ref().err().map(Refusal::cause));
+    recorded
 }
 
 /// Waits until an outcome is on record. It is queued already; if the disk fails it is held, and the caller is told what Graph
 /// said all the same: to say less than is known would not make it more true.
-pub async fn closed(closing: Closing, request_id: RequestId) {
+pub async fn closed(closing: Closing, request_id: RequestId, trace: &Trace) {
+    let span = if closing.waits() { trace.audit("outcome") } else { AuditSpan::NONE };
     let held = match within(PATIENCE, closing).await {
-        Ok(Ok(_)) => return,
+        Ok(Ok(_)) => return span.end(None),
         Ok(Err(held)) => held.to_string(),
         Err(_) => "it was not written in time".to_owned(),
     };
+    span.end(Some("outcome_held"));
     tracing::error!(
         %request_id,
         reason = held,

@@ -174,7 +174,7 @@ async fn way<'r>(
             told.allowed = true;
             let outbound = admitted.outbound(spare::take());
             let forwarded = pin!(worker.upstream.forward(intent, outbound, told.request_id, trace)).await;
-            pin!(forwarded.recorded()).await
+            pin!(forwarded.recorded(trace)).await
         }
     }
 }

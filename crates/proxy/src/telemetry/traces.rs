@@ -1,4 +1,5 @@
-//! Traces: a SERVER span for each request, a CLIENT span for each exchange with Graph, in the caller's trace.
+//! Traces: a SERVER span for each request, a CLIENT span for each exchange with Graph, an INTERNAL one for each wait for the
+//! record, in the caller's trace.
 //!
 //! Made with the OpenTelemetry API alone; attributes are built only for a span that is recorded. With no exporter there is
 //! no span, and the caller's trace context passes through as it came.
@@ -61,6 +62,10 @@ enum Exchange {
     Recorded(Box<Span>),
 }
 
+/// The wait until a record is durable.
+#[derive(Debug)]
+pub struct AuditSpan(Option<Box<Span>>);
+
 /// Where a request came in.
 #[derive(Debug, Clone)]
 pub struct Entrance {
@@ -115,6 +120,17 @@ impl Trace {
             KeyValue::new("server.port", i64::from(origin.port())),
         ]);
         ClientSpan(Exchange::Recorded(Box::new(span)))
+    }
+
+    /// Begins the span of a wait for the record of an `intent` or an `outcome`.
+    pub fn audit(&self, record: &'static str) -> AuditSpan {
+        let recording = self.0.as_deref().filter(|traced| traced.server.is_recording());
+        AuditSpan(recording.map(|Traced { tracer, parent, .. }| {
+            let builder = tracer.span_builder("audit").with_kind(SpanKind::Internal);
+            let mut span = tracer.build_with_context(builder, parent);
+            span.set_attribute(KeyValue::new("patchgate.audit.record", record));
+            Box::new(span)
+        }))
     }
 
     /// Ends the SERVER span with what came of the request.
@@ -211,6 +227,21 @@ impl ClientSpan {
         let Exchange::Recorded(mut span) = self.0 else { return };
         span.set_attribute(KeyValue::new("error.type", kind));
         span.set_status(Status::Error { description: Cow::Borrowed(kind) });
+        span.end();
+    }
+}
+
+impl AuditSpan {
+    /// Where nobody waits.
+    pub const NONE: Self = Self(None);
+
+    /// The record is durable, or is not, for a reason of the program's list.
+    pub fn end(self, failed: Option<&'static str>) {
+        let Some(mut span) = self.0 else { return };
+        if let Some(why) = failed {
+            span.set_attribute(KeyValue::new("error.type", why));
+            span.set_status(Status::Error { description: Cow::Borrowed(why) });
+        }
         span.end();
     }
 }

@@ -149,9 +149,9 @@ impl Upstream {
 
 impl Forwarded {
     /// What Graph said, once the outcome is on record. There is no other way to it.
-    pub async fn recorded(self) -> Result<Box<Answer>, Refusal> {
+    pub async fn recorded(self, trace: &Trace) -> Result<Box<Answer>, Refusal> {
         let Self { answer, closing, request_id } = self;
-        pin!(audit::closed(closing, request_id)).await;
+        pin!(audit::closed(closing, request_id, trace)).await;
         answer
     }
 }
