@@ -1,8 +1,8 @@
-//! A collector: takes OTLP from a real socket, over HTTP or over gRPC, and keeps spans and metrics.
+//! A collector: takes OTLP from a real socket, over HTTP or over gRPC, and keeps spans, metrics and the log.
 
-use std::collections::BTreeMap;
+mod received;
+
 use std::convert::Infallible;
-use std::fmt::{self, Display, Write as _};
 use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -18,24 +18,19 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, number_data_point};
-pub use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode as SpanStatus;
-use opentelemetry_proto::tonic::trace::v1::{self as otlp};
 use prost::Message;
-use serde_json::Value;
+pub use received::{Line, Point, Span, SpanKind};
 
 /// How long a test waits for spans that should come; only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Where spans and metrics are sent, over HTTP and over gRPC.
+/// Where spans, metrics and lines are sent, over HTTP and over gRPC.
 const SPANS: [&str; 2] = ["/v1/traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"];
 const METRICS: [&str; 2] = ["/v1/metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"];
+const LINES: [&str; 2] = ["/v1/logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export"];
 
 /// A collector on a free port; it lives as long as the test's process.
 #[derive(Debug)]
@@ -56,48 +51,6 @@ pub enum Protocol {
     Grpc,
 }
 
-/// A span as it was received.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Span {
-    /// The name.
-    pub name: String,
-    /// The kind.
-    pub kind: SpanKind,
-    /// The id of the trace, in hexadecimal digits.
-    pub trace_id: String,
-    /// The id of the span.
-    pub span_id: String,
-    /// The id of the parent; empty for a root.
-    pub parent_id: String,
-    /// The W3C trace state.
-    pub trace_state: String,
-    /// Whether the status is an error.
-    pub is_error: bool,
-    /// The attributes.
-    pub attributes: BTreeMap<String, Value>,
-    /// The attributes of the process that it comes from.
-    pub resource: BTreeMap<String, Value>,
-}
-
-/// A point of a metric as it was received.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Point {
-    /// The name of the metric.
-    pub name: String,
-    /// Its unit.
-    pub unit: String,
-    /// The attributes.
-    pub attributes: BTreeMap<String, Value>,
-    /// The value; of a histogram, how many there were.
-    pub value: u64,
-    /// The bounds of a histogram.
-    pub bounds: Vec<f64>,
-    /// Whether the value is the change since the last one.
-    pub is_delta: bool,
-    /// The attributes of the process that it comes from.
-    pub resource: BTreeMap<String, Value>,
-}
-
 #[derive(Debug, Default)]
 struct Kept {
     received: Mutex<Received>,
@@ -109,6 +62,7 @@ struct Received {
     spans: Vec<Span>,
     /// Those of the last export.
     points: Vec<Point>,
+    lines: Vec<Line>,
     /// What its `Authorization` said.
     authorization: Option<String>,
     raw: Vec<u8>,
@@ -186,6 +140,11 @@ impl Collector {
         received.points.clone()
     }
 
+    /// All lines of the log so far.
+    pub fn lines(&self) -> Vec<Line> {
+        self.kept.lock().lines.clone()
+    }
+
     /// The points of the last export so far.
     pub fn points(&self) -> Vec<Point> {
         self.kept.lock().points.clone()
@@ -205,81 +164,6 @@ impl Collector {
 impl Kept {
     fn lock(&self) -> MutexGuard<'_, Received> {
         self.received.lock().expect("no panic in the collector")
-    }
-}
-
-impl Span {
-    /// An attribute as text; empty where there is none.
-    pub fn text(&self, name: &str) -> &str {
-        self.attributes.get(name).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    fn of(span: otlp::Span, resource: &BTreeMap<String, Value>) -> Self {
-        Self {
-            kind: span.kind(),
-            is_error: span.status.as_ref().is_some_and(|status| status.code() == SpanStatus::Error),
-            name: span.name,
-            trace_id: hex(&span.trace_id),
-            span_id: hex(&span.span_id),
-            parent_id: hex(&span.parent_span_id),
-            trace_state: span.trace_state,
-            attributes: attributes(span.attributes),
-            resource: resource.clone(),
-        }
-    }
-}
-
-impl Point {
-    fn all(metric: Metric, resource: &BTreeMap<String, Value>) -> Vec<Self> {
-        let delta = |temporality| temporality == i32::from(AggregationTemporality::Delta);
-        let point = |list, value, bounds, is_delta| Self {
-            name: metric.name.clone(),
-            unit: metric.unit.clone(),
-            attributes: attributes(list),
-            value,
-            bounds,
-            is_delta,
-            resource: resource.clone(),
-        };
-        let whole = |value: Option<number_data_point::Value>| match value {
-            Some(number_data_point::Value::AsInt(value)) => u64::try_from(value).expect("no negative number"),
-            other => panic!("a number of a kind that no metric has: {other:?}"),
-        };
-        match metric.data.expect("data") {
-            Data::Gauge(gauge) => {
-                let points = gauge.data_points.into_iter();
-                points.map(|p| point(p.attributes, whole(p.value), Vec::new(), false)).collect()
-            }
-            Data::Sum(sum) => {
-                let is_delta = delta(sum.aggregation_temporality);
-                let points = sum.data_points.into_iter();
-                points.map(|p| point(p.attributes, whole(p.value), Vec::new(), is_delta)).collect()
-            }
-            Data::Histogram(histogram) => {
-                let is_delta = delta(histogram.aggregation_temporality);
-                let points = histogram.data_points.into_iter();
-                points.map(|p| point(p.attributes, p.count, p.explicit_bounds, is_delta)).collect()
-            }
-            other => panic!("a metric of a kind that no metric is: {other:?}"),
-        }
-    }
-}
-
-/// `name{attribute=value,…} value`.
-impl Display for Point {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let attributes: Vec<String> =
-            self.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        write!(f, "{}{{{}}} {}", self.name, attributes.join(","), self.value)
-    }
-}
-
-/// For snapshots: everything but the ids.
-impl Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = if self.is_error { ", error" } else { "" };
-        writeln!(f, "{} {}{status}", self.kind.as_str_name().trim_start_matches("SPAN_KIND_"), self.name)?;
-        self.attributes.iter().try_for_each(|(name, value)| writeln!(f, "  {name}: {value}"))
     }
 }
 
@@ -312,10 +196,9 @@ async fn answer(
         Protocol::Http => (0, "application/x-protobuf"),
         Protocol::Grpc => (1, "application/grpc"),
     };
-    let path = request.uri().path();
-    let spans = path == SPANS[index];
+    let path = request.uri().path().to_owned();
     let right = request.method() == Method::POST
-        && (spans || path == METRICS[index])
+        && [SPANS, METRICS, LINES].iter().any(|known| known[index] == path)
         && request.headers().get(CONTENT_TYPE).is_some_and(|value| value == media_type);
     let authorization = request.headers().get(AUTHORIZATION);
     let authorization = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -325,13 +208,17 @@ async fn answer(
         Protocol::Grpc => framed(&body),
     });
     let taken = message.and_then(|message| {
-        kept.lock().authorization = authorization;
-        if spans {
-            keep_spans(&kept, ExportTraceServiceRequest::decode(message.clone()).ok()?);
+        let mut to = kept.lock();
+        to.authorization = authorization;
+        if path == SPANS[index] {
+            to.spans.extend(received::spans(ExportTraceServiceRequest::decode(message.clone()).ok()?));
+        } else if path == METRICS[index] {
+            to.points = received::points(ExportMetricsServiceRequest::decode(message.clone()).ok()?);
         } else {
-            keep_points(&kept, ExportMetricsServiceRequest::decode(message.clone()).ok()?);
+            to.lines.extend(received::lines(ExportLogsServiceRequest::decode(message.clone()).ok()?));
         }
-        kept.lock().raw.extend_from_slice(&message);
+        to.raw.extend_from_slice(&message);
+        drop(to);
         kept.more.notify_all();
         Some(())
     });
@@ -356,48 +243,4 @@ fn framed(body: &Bytes) -> Option<Bytes> {
     let (flag, length, message) = (body.first()?, body.get(1..5)?, body.slice(5..));
     let length = u32::from_be_bytes(length.try_into().ok()?);
     (*flag == 0 && usize::try_from(length).ok()? == message.len()).then_some(message)
-}
-
-fn keep_spans(kept: &Kept, export: ExportTraceServiceRequest) {
-    let mut received = kept.lock();
-    for group in export.resource_spans {
-        let resource = attributes(group.resource.map(|resource| resource.attributes).unwrap_or_default());
-        let spans = group.scope_spans.into_iter().flat_map(|scope| scope.spans);
-        received.spans.extend(spans.map(|span| Span::of(span, &resource)));
-    }
-}
-
-fn keep_points(kept: &Kept, export: ExportMetricsServiceRequest) {
-    let mut points = Vec::new();
-    for group in export.resource_metrics {
-        let resource = attributes(group.resource.map(|resource| resource.attributes).unwrap_or_default());
-        for metric in group.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
-            points.extend(Point::all(metric, &resource));
-        }
-    }
-    kept.lock().points = points;
-}
-
-fn attributes(list: Vec<KeyValue>) -> BTreeMap<String, Value> {
-    list.into_iter().map(|pair| (pair.key, pair.value.map_or(Value::Null, json))).collect()
-}
-
-fn json(value: AnyValue) -> Value {
-    match value.value {
-        None => Value::Null,
-        Some(Any::StringValue(text)) => text.into(),
-        Some(Any::BoolValue(flag)) => flag.into(),
-        Some(Any::IntValue(number)) => number.into(),
-        Some(Any::DoubleValue(number)) => number.into(),
-        Some(Any::ArrayValue(items)) => items.values.into_iter().map(json).collect(),
-        Some(other) => panic!("an attribute of a kind that no attribute has: {other:?}"),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        _ = write!(text, "{byte:02x}");
-        text
-    })
 }

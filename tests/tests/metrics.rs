@@ -433,7 +433,8 @@ fn a_variable_that_says_nothing_known_is_named() {
 fn nothing_that_a_caller_wrote_is_a_label() {
     for protocol in Protocol::ALL {
         let collector = Collector::start(protocol);
-        let gateway = sending(&collector, &[("OTEL_TRACES_EXPORTER", "none")]);
+        let alone = [("OTEL_TRACES_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")];
+        let gateway = sending(&collector, &alone);
         let extra =
             [("User-Agent", "secret-agent"), ("client-request-id", "secret-id"), ("X-Secret", "secret")];
         for (target, body) in [

@@ -623,24 +623,29 @@ fn a_collector_that_is_not_there_is_no_matter() {
 }
 
 #[test]
-fn that_spans_are_lost_is_logged_once() {
-    let exports = AtomicUsize::new(0);
-    let collector = Upstream::answering(move |_, stream| {
-        let status = if exports.fetch_add(1, Ordering::Relaxed) < 2 { "400 Bad Request" } else { "200 OK" };
-        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").is_ok()
-    });
-    let url = format!("http://{}", collector.address);
-    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "20")];
-    let gateway = Gateway::start_with(&[], &variables);
-    for export in 1..=4 {
-        gateway.get("/none");
-        collector.wait_for(export);
+fn what_is_lost_is_logged_once() {
+    for (what, off, delay) in [
+        ("spans", "OTEL_LOGS_EXPORTER", "OTEL_BSP_SCHEDULE_DELAY"),
+        ("log lines", "OTEL_TRACES_EXPORTER", "OTEL_BLRP_SCHEDULE_DELAY"),
+    ] {
+        let exports = AtomicUsize::new(0);
+        let collector = Upstream::answering(move |_, stream| {
+            let status =
+                if exports.fetch_add(1, Ordering::Relaxed) < 2 { "400 Bad Request" } else { "200 OK" };
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").is_ok()
+        });
+        let url = format!("http://{}", collector.address);
+        let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), (off, "none"), (delay, "20")];
+        let gateway = Gateway::start_with(&[], &variables);
+        for export in 1..=4 {
+            gateway.get("/none");
+            collector.wait_for(export);
+        }
+        let (status, output) = gateway.stop();
+        assert!(status.success());
+        let told = [format!("the collector takes no {what}"), format!("the collector takes {what} again")];
+        assert_eq!(told.map(|told| output.matches(&told).count()), [1, 1], "{output}");
     }
-    let (status, output) = gateway.stop();
-    assert!(status.success());
-    let told = ["the collector takes no spans", "the collector takes spans again"]
-        .map(|t| output.matches(t).count());
-    assert_eq!(told, [1, 1], "{output}");
 }
 
 /// Many requests, each answered, and a clean end; what was logged.

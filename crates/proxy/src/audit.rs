@@ -223,6 +223,7 @@ pub async fn record(
     let recording = journal.record(edit, &asked(told, trace_id.as_deref()), REASONS);
     // Who stops waiting leaves an outcome behind: unknown.
     let recorded = within(PATIENCE, recording).await.unwrap_or_else(|_| {
+        let _entered = trace.enter();
         tracing::error!(request_id = %told.request_id, trace_id, "the audit record was not written in time");
         Err(NotRecorded::Closed)
     });
@@ -246,8 +247,10 @@ pub async fn closed(closing: Closing, request_id: RequestId, trace: &Trace) {
         Err(_) => "it was not written in time".to_owned(),
     };
     span.end(Some("outcome_held"));
+    let _entered = trace.enter();
     tracing::error!(
         %request_id,
+        trace_id = trace.id(),
         reason = held,
         "the outcome of an edit is not on record yet; it is kept until it can be written"
     );

@@ -56,7 +56,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failed> {
     let _log =
-        logs::start(crate::config::LogFormat::Auto, None).map_err(|error| Failed(error.to_string()))?;
+        logs::start(crate::config::LogFormat::Auto, None, None).map_err(|error| Failed(error.to_string()))?;
     let emulator = match &args.faults {
         None => Emulator::new(),
         Some(file) => {

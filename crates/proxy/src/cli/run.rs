@@ -74,7 +74,11 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     let plan = reloader.plan(Generation(1)).map_err(|faults| output::show(&faults))?;
     let loaded = plan.loaded.clone();
     let config = &loaded.config;
-    let log = logs::start(config.log.format, args.log.as_deref())
+    // One provider for everything in the process that speaks TLS, exporters included. It is installed once.
+    _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let collector = config.telemetry.collector();
+    let telemetry = Providers::start(collector.as_ref())?;
+    let log = logs::start(config.log.format, args.log.as_deref(), telemetry.logger())
         .map_err(|error| Failed(format!("--log: {error}")))?;
     if config.upstream.is_embedded() && (loaded.document.is_some() || config.listen.public_url.is_some()) {
         // Whoever configures a gateway means one that forwards.
@@ -83,11 +87,6 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
             Upstream::EMBEDDED
         );
     }
-    // One provider for everything in the process that speaks TLS, exporters included. It is installed once.
-    _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-
-    let collector = config.telemetry.collector();
-    let telemetry = Providers::start(collector.as_ref())?;
     let bound = gateway::bind(config.admin.address, "admin.address");
     let admin = bound.map_err(|error| unstarted(&loaded, error))?;
     let admin_address = admin.local_addr()?;

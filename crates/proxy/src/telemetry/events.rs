@@ -70,6 +70,7 @@ fn log(which: LogRequests, answered: &Answered<'_>) {
     if !wanted || !read() {
         return;
     }
+    let _entered = trace.enter();
     let (request_id, trace_id) = (told.request_id.to_string(), trace.id());
     let route = told.resource.as_ref().map(|resource| resource.route().template().as_str());
     let resource = told.resource.as_ref().and_then(Resource::shown_id);

@@ -1,4 +1,4 @@
-//! The process's own log: on standard error, for people or as JSON.
+//! The process's own log: on standard error, for people or as JSON, and by OTLP, where that is set up.
 //!
 //! Lines are written by a thread of their own: a reader of standard error that has stopped reading stops no request.
 
@@ -7,12 +7,16 @@ use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 
 use anstream::{AutoStream, ColorChoice};
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use patchgate_model::quote::Quoted;
 use patchgate_model::suggest::nearest;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 
 use crate::config::LogFormat;
 
@@ -22,6 +26,8 @@ const WAITING: usize = 4096;
 const VARIABLE: &str = "RUST_LOG";
 /// What is logged where nobody says.
 const USUAL: &str = "info";
+/// With what the names of this program's own parts begin.
+const OWN: &str = "patchgate";
 /// The names of the levels; each is a number, too.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -63,8 +69,13 @@ impl Log {
 }
 
 /// Sets the log up for the whole process. `filter` is in the form of `RUST_LOG`, which is used where it is absent; a variable
-/// that is wrong is no reason not to start, but is told of.
-pub fn start(format: LogFormat, filter: Option<&str>) -> Result<Log, FilterError> {
+/// that is wrong is no reason not to start, but is told of. What is logged goes to `collector`, too, if there is one: the lines
+/// of this program alone, for those of the libraries may be of the sending itself.
+pub fn start(
+    format: LogFormat,
+    filter: Option<&str>,
+    collector: Option<&SdkLoggerProvider>,
+) -> Result<Log, FilterError> {
     let (filter, wrong) = match filter {
         Some(text) => (read(text)?, None),
         None => of_variable(env::var_os(VARIABLE).as_deref()),
@@ -73,17 +84,19 @@ pub fn start(format: LogFormat, filter: Option<&str>) -> Result<Log, FilterError
     let lossy = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING).thread_name("log");
     let (writer, guard) = lossy.finish(io::stderr());
     let lost = writer.error_counter();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let sent = collector.map(|collector| {
+        let own = filter_fn(|metadata| metadata.target().starts_with(OWN));
+        OpenTelemetryTracingBridge::new(collector).with_filter(own)
+    });
+    let lines = fmt::layer().with_writer(writer);
     let human = format == LogFormat::Human || (format == LogFormat::Auto && terminal);
-    // A second log in one process (the tests of this crate) is no reason to fail.
-    _ = if human {
-        builder
-            .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
-            .with_target(false)
-            .try_init()
+    let lines = if human {
+        lines.with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never).with_target(false).boxed()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     };
+    // A second log in one process (the tests of this crate) is no reason to fail.
+    _ = registry().with(filter).with(lines).with(sent).try_init();
     if let Some(reason) = wrong {
         tracing::warn!(reason, "the variable {VARIABLE} is not understood, and counts as '{USUAL}'");
     }

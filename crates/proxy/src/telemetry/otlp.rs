@@ -1,4 +1,4 @@
-//! The exporters of traces and metrics: OTLP over HTTP or gRPC, as the configuration and the standard `OTEL_*` variables say.
+//! The exporters of traces, metrics and the log: OTLP over HTTP or gRPC, as the configuration and the standard `OTEL_*` variables say.
 //!
 //! The variables win over the configuration. The SDK's builders win over the variables, so a builder value is set only where
 //! the variable is not, or from it; and of some variables the SDK knows nothing, so they are read in [`variables`].
@@ -14,8 +14,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
 use opentelemetry_otlp::{
-    ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
-    WithTonicConfig,
+    ExporterBuildError, LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig,
+    WithHttpConfig, WithTonicConfig,
 };
 use reqwest::blocking::Client;
 use reqwest::redirect;
@@ -102,6 +102,18 @@ impl Route {
                 let runtime = grpc.runtime()?;
                 let _inside = runtime.enter();
                 self.over_grpc(MetricExporter::builder().with_tonic())?.build()?
+            }
+        })
+    }
+
+    /// The exporter of the log.
+    pub(super) fn logs(self, grpc: &mut Grpc) -> Result<LogExporter, TelemetryError> {
+        Ok(match self.protocol {
+            OtlpProtocol::Http => self.over_http(LogExporter::builder().with_http())?.build()?,
+            OtlpProtocol::Grpc => {
+                let runtime = grpc.runtime()?;
+                let _inside = runtime.enter();
+                self.over_grpc(LogExporter::builder().with_tonic())?.build()?
             }
         })
     }

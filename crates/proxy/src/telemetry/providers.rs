@@ -1,12 +1,14 @@
-//! What makes traces and metrics, and sends them: set up at the start of the process, flushed at its end.
+//! What makes traces, metrics and the log, and sends them: set up at the start of the process, flushed at its end.
 
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opentelemetry::KeyValue;
+use opentelemetry::logs::LogRecord as _;
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::{BatchLogProcessor, LogProcessor, SdkLogRecord, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
@@ -27,17 +29,19 @@ pub struct Providers {
     /// There is none where traces go nowhere.
     tracer: Option<SdkTracerProvider>,
     meter: SdkMeterProvider,
+    /// There is none where the log is on standard error alone.
+    logger: Option<SdkLoggerProvider>,
     scrape: Scrape,
     _grpc: Grpc,
 }
 
 impl Providers {
-    /// Starts them. Metrics are always kept, for those who ask; they and traces are sent where the configuration or the
-    /// variables say.
+    /// Starts them. Metrics are always kept, for those who ask, and the log is on standard error; they and traces are sent
+    /// where the configuration or the variables say.
     pub fn start(configured: Option<&Otlp>) -> Result<Self, TelemetryError> {
         let mut grpc = Grpc::default();
-        let (spans, metrics) =
-            (Route::of(Signal::Traces, configured)?, Route::of(Signal::Metrics, configured)?);
+        let route = |signal| Route::of(signal, configured);
+        let (spans, metrics, lines) = (route(Signal::Traces)?, route(Signal::Metrics)?, route(Signal::Logs)?);
         let resource = resource();
         let tracer = match spans {
             None => None,
@@ -47,18 +51,26 @@ impl Providers {
                 Some(builder.with_resource(resource.clone()).build())
             }
         };
+        let logger = match lines {
+            None => None,
+            Some(route) => {
+                let processor = BatchLogProcessor::builder(Telling::new(route.logs(&mut grpc)?)).build();
+                let builder = SdkLoggerProvider::builder().with_log_processor(Nameless);
+                Some(builder.with_log_processor(processor).with_resource(resource.clone()).build())
+            }
+        };
         let scrape = Scrape::default();
         let mut meter = SdkMeterProvider::builder().with_reader(scrape.clone()).with_resource(resource);
         if let Some(route) = metrics {
             let exporter = Telling::new(route.metrics(&mut grpc)?);
             meter = meter.with_reader(PeriodicReader::builder(exporter).build());
         }
-        Ok(Self { tracer, meter: meter.build(), scrape, _grpc: grpc })
+        Ok(Self { tracer, meter: meter.build(), logger, scrape, _grpc: grpc })
     }
 
     /// Refuses, as [`start`](Self::start) does, what the variables say and nobody understands; nothing is started.
     pub fn check(configured: Option<&Otlp>) -> Result<(), TelemetryError> {
-        for signal in [Signal::Traces, Signal::Metrics] {
+        for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
             Route::of(signal, configured)?;
         }
         Ok(())
@@ -80,6 +92,11 @@ impl Providers {
         Traces::new(self.tracer.as_ref())
     }
 
+    /// What sends the log, if it goes anywhere.
+    pub fn logger(&self) -> Option<&SdkLoggerProvider> {
+        self.logger.as_ref()
+    }
+
     /// Makes the instruments.
     pub fn instruments(&self) -> Instruments {
         Instruments::new(&self.meter)
@@ -96,6 +113,8 @@ impl Providers {
         let tracer = self.tracer.clone().map(|tracer| flush(move || tracer.shutdown_with_timeout(FLUSH)));
         let meter = self.meter.clone();
         let meter = flush(move || meter.shutdown_with_timeout(FLUSH));
+        // All that was said is in it; what is said from here on is on standard error alone.
+        let logger = self.logger.clone().map(|logger| flush(move || logger.shutdown_with_timeout(FLUSH)));
         let sent = |done: mpsc::Receiver<bool>| {
             done.recv_timeout(end.saturating_duration_since(Instant::now())).unwrap_or(false)
         };
@@ -105,6 +124,27 @@ impl Providers {
         if !sent(meter) {
             tracing::warn!("the last metrics could not be sent to the collector");
         }
+        if !logger.is_none_or(sent) {
+            tracing::warn!("not all log lines could be sent to the collector");
+        }
+    }
+}
+
+/// A line of the log is no event of a known kind; the name that `tracing` gives it is its place in the source.
+#[derive(Debug)]
+struct Nameless;
+
+impl LogProcessor for Nameless {
+    fn emit(&self, record: &mut SdkLogRecord, _: &InstrumentationScope) {
+        record.set_event_name("");
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
     }
 }
 

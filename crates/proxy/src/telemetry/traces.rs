@@ -11,7 +11,7 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer, TracerProvider,
 };
-use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
+use opentelemetry::{Array, Context, ContextGuard, KeyValue, StringValue, Value};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use patchgate_model::{Refusal, Resource};
@@ -98,6 +98,12 @@ impl Trace {
     pub fn id(&self) -> Option<String> {
         let context = self.0.as_ref()?.server.span_context();
         context.is_valid().then(|| context.trace_id().to_string())
+    }
+
+    /// What is logged belongs to this trace, on this thread, until the guard is dropped.
+    pub fn enter(&self) -> Option<ContextGuard> {
+        let traced = self.0.as_deref()?;
+        Some(traced.parent.clone().attach())
     }
 
     /// Begins the CLIENT span of an exchange.

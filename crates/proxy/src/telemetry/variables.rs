@@ -18,33 +18,40 @@ pub(super) enum Signal {
     Traces,
     /// Metrics.
     Metrics,
+    /// Lines of the log.
+    Logs,
 }
 
-/// Variables of one kind: that of traces, that of metrics, and that of both; a signal's own wins.
+/// Variables of one kind: those of each signal, and that of all; a signal's own wins.
 struct Names {
     traces: &'static str,
     metrics: &'static str,
+    logs: &'static str,
     all: &'static str,
 }
 
 const ENDPOINT: Names = Names {
     traces: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     metrics: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    logs: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
     all: "OTEL_EXPORTER_OTLP_ENDPOINT",
 };
 const PROTOCOL: Names = Names {
     traces: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
     metrics: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    logs: "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
     all: "OTEL_EXPORTER_OTLP_PROTOCOL",
 };
 const COMPRESSION: Names = Names {
     traces: "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
     metrics: "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+    logs: "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION",
     all: "OTEL_EXPORTER_OTLP_COMPRESSION",
 };
 const TIMEOUT: Names = Names {
     traces: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
     metrics: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
+    logs: "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT",
     all: "OTEL_EXPORTER_OTLP_TIMEOUT",
 };
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
@@ -67,6 +74,7 @@ impl Signal {
         match self {
             Self::Traces => "/v1/traces",
             Self::Metrics => "/v1/metrics",
+            Self::Logs => "/v1/logs",
         }
     }
 
@@ -74,6 +82,7 @@ impl Signal {
         match self {
             Self::Traces => "OTEL_TRACES_EXPORTER",
             Self::Metrics => "OTEL_METRICS_EXPORTER",
+            Self::Logs => "OTEL_LOGS_EXPORTER",
         }
     }
 
@@ -86,6 +95,7 @@ impl Signal {
         match self {
             Self::Traces => names.traces,
             Self::Metrics => names.metrics,
+            Self::Logs => names.logs,
         }
     }
 
@@ -128,10 +138,12 @@ pub(super) fn check(signal: Signal) -> Result<(), TelemetryError> {
     match signal {
         Signal::Traces => check_sampler()?,
         Signal::Metrics => check_reader()?,
+        Signal::Logs => {}
     }
     let plain = match signal {
         Signal::Traces => "'none': spans are sent as they are",
         Signal::Metrics => "'none': metrics are sent as they are",
+        Signal::Logs => "'none': lines are sent as they are",
     };
     refuse(signal.find(&COMPRESSION), |value| value == "none", plain)?;
     refuse(signal.find(&TIMEOUT), |value| value.parse::<u64>().is_ok(), "a number of milliseconds")

@@ -159,6 +159,7 @@ impl Forwarded {
 /// Says why there was no answer, with the ids that its request's own line has.
 fn unanswered(failure: &Failure, request_id: RequestId, trace: &Trace) {
     let Failure { sent, reason, .. } = failure;
+    let _entered = trace.enter();
     tracing::warn!(%request_id, trace_id = trace.id(), ?sent, reason, "no answer from upstream");
 }
 
