@@ -518,6 +518,8 @@ fn flags_of_run_are_named_where_they_are_wrong() {
         &["--log", "patchgate=loud"],
         &["--log", "inof"],
         &["--log", "info,patchgate_proxy"],
+        &["--log", "patchgat=debug"],
+        &["--log", "hyper=debug"],
         &["--log", ""],
         &["--listen", &address],
         &["--admin", &address],

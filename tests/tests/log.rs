@@ -71,11 +71,19 @@ fn a_log_that_nobody_reads_stops_no_request() {
     }
 }
 
-/// A word that is no level must not silence what calls for somebody.
+/// A word that is no level must not silence what calls for somebody, nor must a part that there is not.
 #[test]
 fn a_level_that_nobody_knows_silences_nothing() {
     const TOLD: &str = "the variable RUST_LOG is not understood, and counts as 'info'";
-    for (variable, is_told) in [("inof", true), ("patchgate=loud", true), ("", false), ("3", false)] {
+    for (variable, is_told) in [
+        ("inof", true),
+        ("patchgate=loud", true),
+        ("pathgate=debug", true),
+        ("hyper=debug", true),
+        ("", false),
+        ("3", false),
+        ("patchgate=info", false),
+    ] {
         let gateway = Gateway::start_with(&[], &[("RUST_LOG", variable)]);
         assert_eq!(gateway.get("/none").status, 404);
         let (_, log) = gateway.stop();

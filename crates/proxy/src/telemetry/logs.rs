@@ -30,6 +30,8 @@ const USUAL: &str = "info";
 const OWN: &str = "patchgate";
 /// The names of the levels; each is a number, too.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+/// The parts of the program that log; the first one is how the others begin, and so all of them.
+const PARTS: [&str; 3] = ["patchgate", "patchgate_proxy", "patchgate_emulator"];
 
 /// Why a text does not say what is to be logged.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +39,7 @@ pub enum FilterError {
     /// There is nothing in it.
     #[error("it is empty; expected a level: {}", LEVELS.join(", "))]
     Empty,
-    /// A word alone that is no level.
+    /// A word that is no level, alone or behind the name of a part.
     #[error(
         "'{}' is no level{meant} Levels are {}; a part of the program has one behind it, as in 'info,patchgate_proxy=debug'",
         Quoted(word), LEVELS.join(", ")
@@ -48,6 +50,20 @@ pub enum FilterError {
         /// The nearest level, as words.
         meant: String,
     },
+    /// A part of the program, misspelt.
+    #[error("'{}' is no part of the program; did you mean '{meant}'?", Quoted(word))]
+    NoPart {
+        /// Its name as it was read.
+        word: String,
+        /// The nearest name.
+        meant: &'static str,
+    },
+    /// Others alone are named.
+    #[error(
+        "with '{}' alone nothing of patchgate is logged, not even errors; put a level before it, as in 'info,hyper=debug'",
+        Quoted(.0)
+    )]
+    Silent(String),
     /// It is not written as it must be.
     #[error(transparent)]
     Form(#[from] ParseError),
@@ -104,20 +120,53 @@ pub fn start(
 }
 
 /// Reads a filter. A word alone must be a level: else it would be the name of a part of the program, and all others would be
-/// silent, their errors included.
+/// silent, their errors included. So they would be beside a part that there is not.
 fn read(text: &str) -> Result<EnvFilter, FilterError> {
     // A blank would be a part of a name.
     let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {
         return Err(FilterError::Empty);
     }
-    let is_bare = |part: &&&str| !part.contains(['=', '[', ']']);
-    if let Some(word) = parts.iter().filter(is_bare).find(|word| word.parse::<LevelFilter>().is_err()) {
+    let is_level = |word: &&str| word.parse::<LevelFilter>().is_ok();
+    if let Some(word) = parts.iter().filter_map(|part| level(part)).find(|word| !is_level(word)) {
         let meant = nearest(word, LEVELS).map(|level| format!("; did you mean '{level}'?"));
         let meant = meant.unwrap_or_else(|| ".".to_owned());
-        return Err(FilterError::NoLevel { word: (*word).to_owned(), meant });
+        return Err(FilterError::NoLevel { word: word.to_owned(), meant });
+    }
+    let names: Vec<&str> = parts.iter().filter_map(|part| name(part)).collect();
+    if let Some((word, meant)) = names.iter().find_map(|name| Some((*name, misspelt(name)?))) {
+        return Err(FilterError::NoPart { word: word.to_owned(), meant });
+    }
+    // A name is that of all that begin with it; that of a span alone is empty.
+    let is_ours = |name: &&str| PARTS.iter().any(|part| part.starts_with(name) || crate_of(name) == *part);
+    if names.len() == parts.len() && !names.iter().any(is_ours) {
+        return Err(FilterError::Silent(parts.join(",")));
     }
     Ok(EnvFilter::try_new(parts.join(","))?)
+}
+
+/// What must be a level: a word alone, or what stands behind the name of a part.
+fn level(part: &str) -> Option<&str> {
+    if !part.contains(['=', '[', ']']) {
+        return Some(part);
+    }
+    // Between brackets are fields of a span.
+    part.rsplit_once('=').map(|(_, level)| level).filter(|level| !level.is_empty() && !level.contains(']'))
+}
+
+/// The part that has a level of its own.
+fn name(part: &str) -> Option<&str> {
+    part.split_once(['=', '[']).map(|(name, _)| name)
+}
+
+fn crate_of(name: &str) -> &str {
+    name.split("::").next().unwrap_or(name)
+}
+
+/// The part that was meant by a name that is none, if one is near.
+fn misspelt(name: &str) -> Option<&'static str> {
+    let name = crate_of(name);
+    if PARTS.contains(&name) { None } else { nearest(name, PARTS) }
 }
 
 /// What the variable says, else the usual; and what is wrong with the variable.
@@ -146,13 +195,22 @@ mod tests {
             (" info , patchgate_proxy=debug,", Ok("patchgate_proxy=debug,info")),
             ("patchgate_proxy::telemetry=trace", Ok("patchgate_proxy::telemetry=trace")),
             ("[span]=debug", Ok("[span]=debug")),
+            ("patchgate=debug", Ok("patchgate=debug")),
+            ("off,hyper=trace", Ok("hyper=trace,off")),
+            ("patchgate_emulator=warn,hyper=trace", Ok("patchgate_emulator=warn,hyper=trace")),
+            ("patchgat=debug", Err("'patchgat' is no part of the program; did you mean 'patchgate'?")),
+            ("info,patchgate-porxy::listen=debug", Err("did you mean 'patchgate_proxy'?")),
+            ("hyper=debug,h2=info", Err("with 'hyper=debug,h2=info' alone nothing of patchgate is logged")),
+            ("patchgate_journal=debug", Err("alone nothing of patchgate is logged")),
             ("inof", Err("'inof' is no level; did you mean 'info'? Levels are off, error,")),
             ("warning", Err("'warning' is no level. Levels")),
             ("info,patchgate_proxy", Err("'patchgate_proxy' is no level")),
             ("6", Err("'6' is no level")),
             ("", Err("it is empty")),
             (" ,", Err("it is empty")),
-            ("patchgate=loud", Err("level filter")),
+            ("patchgate=loud", Err("'loud' is no level. Levels are")),
+            ("patchgate = debug", Err("' debug' is no level; did you mean 'debug'?")),
+            ("==", Err("invalid filter directive")),
         ] {
             match (read(text).map(|filter| filter.to_string()), expected) {
                 (Ok(read), Ok(expected)) => assert_eq!(read, expected, "{text}"),
@@ -172,6 +230,7 @@ mod tests {
             (Some("warn"), "warn", false),
             (Some("inof"), "info", true),
             (Some("patchgate=loud"), "info", true),
+            (Some("hyper=debug"), "info", true),
         ] {
             let (filter, wrong) = of_variable(value.map(OsStr::new));
             assert_eq!((filter.to_string().as_str(), wrong.is_some()), (logged, is_wrong), "{value:?}");
