@@ -126,6 +126,40 @@ fn help_reads_like_a_manual() {
     assert_snapshot!("help-schema-diff", run(&["schema", "diff", "--help"]).result());
 }
 
+/// Each line is a command, or goes on with one behind a backslash: none is broken where it is too long.
+#[test]
+fn the_examples_of_the_help_can_be_copied() {
+    let mut seen = 0;
+    for command in [
+        "",
+        "run",
+        "emulate",
+        "check",
+        "config check",
+        "config show",
+        "completions",
+        "audit verify",
+        "audit checkpoint",
+        "audit tail",
+        "audit query",
+        "schema derive",
+        "schema show",
+        "schema diff",
+    ] {
+        let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let help = run(&args).result();
+        let (_, examples) = help.split_once("Examples:\n").expect(command);
+        let mut goes_on = false;
+        for line in examples.lines().take_while(|line| !line.is_empty()) {
+            let begins = if goes_on { &["      "][..] } else { &["  patchgate ", "  PATCHGATE_", "  echo "] };
+            assert!(begins.iter().any(|begin| line.starts_with(begin)), "{command}: {line}");
+            goes_on = line.ends_with('\\');
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
+}
+
 #[test]
 fn the_version_says_what_was_built_from_what() {
     let told = run(&["--version"]).result();

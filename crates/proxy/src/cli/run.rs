@@ -51,7 +51,7 @@ pub(super) struct Args {
     file: ConfigFile,
     #[command(flatten)]
     overrides: Overrides,
-    /// What is logged, in the form of `RUST_LOG` [default: info]
+    /// What is logged, in the form of `RUST_LOG` [default: what that says, else info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
 }

@@ -18,9 +18,9 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   patchgate audit query --since 2h
   patchgate audit query --resource 2972395
-  patchgate audit query --caller soar --since 2026-11-01 --until 2026-12-01 --format csv > november.csv
+  patchgate audit query --since 2026-11-01 --until 2026-12-01 --format csv > november.csv
   patchgate audit query --result unknown --since 7d
-  patchgate audit query --result failed --kind intent --format json | jq -c '[.caller.id, .edit]'
+  patchgate audit query --result failed --kind intent --format json | jq -c '[.time, .edit]'
   patchgate audit query /mnt/copy/audit --kind refusal --since 7d
 
 Exit status: 0 done, also where nothing was found, 2 it could not be read.";

@@ -17,8 +17,10 @@ use crate::snippet::{At, Excerpt, Message, span_of};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   patchgate schema derive security-incident-update.md --version v1.0,beta \\
-      --permission SecurityIncident.ReadWrite.All --cloud global,us-gov-l4,us-gov-l5 --output schema.json
-  patchgate schema derive security-incident-update.md --overlay corrections.toml --output corrected.json
+      --permission SecurityIncident.ReadWrite.All --cloud global,us-gov-l4,us-gov-l5 \\
+      --output schema.json
+  patchgate schema derive security-incident-update.md --overlay corrections.toml \\
+      --output corrected.json
   patchgate schema derive api-reference/v1.0/api --output schemas
 
 Exit status: 0 done, 2 the page was refused or could not be read; of several pages, 2 only if one could not be read.";
