@@ -400,6 +400,50 @@ fn the_fixture_page_gives_the_shipped_schema() {
     );
 }
 
+/// What is said to come with its first event comes with it, and all else is there from the start.
+#[test]
+fn each_metric_is_there_from_when_on_its_page_says() {
+    let gateway = Gateway::start(&[]);
+    let text = Connection::open(gateway.admin).get("/metrics", &[]).text();
+    let document = read("docs/telemetry.md");
+    let (_, told) = document.split_once("What is counted by an event (").expect("the sentence");
+    let (told, _) = told.split_once(')').expect("its end");
+    let mut rows = 0;
+    for row in document.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let [_, name, shown, kind @ ("counter" | "gauge" | "histogram"), ..] = cells[..] else { continue };
+        let is_late =
+            kind == "histogram" || told.contains(&format!("`{}`", name.trim_start_matches("patchgate.")));
+        let is_there = text.contains(&format!("# TYPE {shown} "));
+        assert_ne!(is_there, is_late, "{name}");
+        rows += 1;
+    }
+    assert!(rows > 15, "{rows}");
+}
+
+/// A row behind an empty line is no row.
+#[test]
+fn no_table_is_broken_in_two() {
+    let pages = [
+        "README.md",
+        "CHANGELOG.md",
+        "ARCHITECTURE.md",
+        "docs/http.md",
+        "docs/schema-format.md",
+        "docs/telemetry.md",
+    ];
+    for page in pages {
+        let text = read(page);
+        let lines: Vec<&str> = text.lines().collect();
+        for (number, pair) in lines.windows(2).enumerate() {
+            let begins = pair[0].is_empty() && pair[1].starts_with('|');
+            let has_head =
+                lines.get(number + 2).is_some_and(|line| line.starts_with("|-") || line.starts_with("| -"));
+            assert!(!begins || has_head, "{page}:{}: {}", number + 2, pair[1]);
+        }
+    }
+}
+
 /// Whatever the gateway shows after some traffic has its row, with its labels.
 #[test]
 fn each_metric_is_in_its_table() {
