@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::signals::Signals;
 use super::{Failed, Outcome, print, say};
+use crate::config::address;
 use crate::gateway;
 use crate::snippet::{At, Excerpt, Message, span_of};
 use crate::telemetry::logs;
@@ -47,7 +48,7 @@ A single request can ask for one, too: patchgate-fault: status = 503, retry_afte
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4090")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4090", value_parser = address)]
     listen: SocketAddr,
     /// Scripted faults (TOML)
     #[arg(long, value_name = "FILE")]

@@ -96,6 +96,11 @@ impl Value for SocketAddr {
     }
 }
 
+/// An address as the flag of a command has it that reads no configuration; or what is wrong, and what is accepted.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    SocketAddr::parse(text).map_err(|problem| format!("{problem}; expected {}", SocketAddr::form()))
+}
+
 impl Value for PathBuf {
     const KIND: Kind = Kind::Text;
 
