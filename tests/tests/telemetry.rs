@@ -506,6 +506,7 @@ fn a_variable_that_says_nothing_known_has_no_password_in_its_words() {
     for url in [
         "ftp://user:hunter2@127.0.0.1",
         "http://user:hunter2/abc@127.0.0.1:1",
+        "http://user:12/hunter2@127.0.0.1:1",
         "user:hunter2@127.0.0.1",
         "http://user:hunter2 @127.0.0.1",
     ] {

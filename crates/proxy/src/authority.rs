@@ -22,9 +22,32 @@ pub fn has_port_or_none(authority: &Authority) -> bool {
     behind_name == authority.host() || authority.port_u16().is_some_and(|port| port != 0)
 }
 
+/// Whether an '@' stands behind the authority of a URL. Then a password may have ended it, with a '/', '?' or '#' in it, and
+/// what is taken for the host is the name before it.
+pub fn may_be_cut_short(url: &str) -> bool {
+    let (_, rest) = url.split_once("//").unwrap_or(("", url));
+    rest.split_once(['/', '?', '#']).is_some_and(|(_, behind)| behind.contains('@'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_authority_ends_where_a_password_goes_on() {
+        for (url, holds) in [
+            ("https://a.example", false),
+            ("https://u:p@a.example/b", false),
+            ("https://u:1/2@a.example", true),
+            ("https://u:1?2@a.example", true),
+            ("https://u#2@a.example", true),
+            ("https://a.example/b@c", true),
+            ("a.example:4317", false),
+            ("u:1/2@a.example:4317", true),
+        ] {
+            assert_eq!(may_be_cut_short(url), holds, "{url}");
+        }
+    }
 
     #[test]
     fn the_port_of_the_scheme_goes_without_saying() {

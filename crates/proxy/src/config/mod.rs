@@ -30,8 +30,8 @@ pub use fault::{Fault, Faults, Place};
 pub use layers::{Draft, Flags, Inputs, Loaded, Source};
 pub use list::of_field;
 pub use units::{Age, Count, Delay, Size, Span};
-pub(crate) use value::{address, concealed};
 pub use value::{PublicUrl, Url};
+pub(crate) use value::{address, concealed};
 
 /// A whole configuration.
 #[derive(Debug, Clone, Default)]

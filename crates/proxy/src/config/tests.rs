@@ -360,13 +360,25 @@ fn a_secret_beside_a_fault_is_not_shown() {
         "telemetry.otlp = { endpoint = \"http://otel:hunter2/abc@a:4318\" }\n",
         "telemetry.otlp = { endpoint = \"http://otel:hunter2/abc@a:4318\", protocoll = 1 }\n",
         "telemetry.otlp = { endpoint = \"http://otel:hunter2/abc@a:4318\"\n",
+        "telemetry.otlp = { endpoint = \"http://otel:12/hunter2@a:4318\" }\n",
+        "telemetry.otlp = { endpoint = \"http://otel:12?hunter2@a:4318\", protocoll = 1 }\n",
+        "telemetry.otlp = { endpoint = \"http://otel:12#hunter2@a:4318\"\n",
+        "[upstream]\nurl = \"https://hun/hunter2@a\"\n",
+        "[upstream]\nurl = https://user:12 hunter2@a\n",
+        "[listen]\npublic_url = \"https://user:12#hunter2@a\"\n",
     ] {
         let faults = of_text(text).unwrap_err();
         let said = faults.rendered(false);
         assert!(said.contains("-->") && !said.contains("hunter2"), "{text}: {said}");
         assert!(!faults.lines().concat().contains("hunter2"), "{text}");
     }
-    for url in ["user:hunter2@a", "https://user:hunter2/b@a", "ftp://hunter2@a", "https://hunter2 @a"] {
+    for url in [
+        "user:hunter2@a",
+        "https://user:hunter2/b@a",
+        "https://user:12/hunter2@a",
+        "ftp://hunter2@a",
+        "https://hunter2 @a",
+    ] {
         let variables = [("PATCHGATE_TELEMETRY__OTLP__ENDPOINT", url)];
         let flags = Flags { upstream: Some(url.to_owned()), ..Flags::default() };
         let faults = layers::assemble(None, &inputs(&variables, flags)).accept().unwrap_err();

@@ -12,7 +12,7 @@ use patchgate_model::Cloud;
 use patchgate_model::suggest::nearest;
 
 use super::{LogFormat, LogRequests, OtlpProtocol};
-use crate::authority::{self, has_port_or_none};
+use crate::authority::{self, has_port_or_none, may_be_cut_short};
 
 /// What a value is in TOML. In a variable or a flag each is text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,12 +131,8 @@ impl Url {
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.split_once("//") {
-            Some((scheme, rest)) => {
-                let end = rest.find('/').unwrap_or(rest.len());
-                let (authority, path) = rest.split_at(end);
-                let masked = authority.rsplit_once('@').map(|(_, host)| format!("***@{host}"));
-                write!(f, "{scheme}//{}{path}", masked.as_deref().unwrap_or(authority))
-            }
+            // Behind its host is none, see below.
+            Some((scheme, rest)) => write!(f, "{scheme}//{}", concealed(rest)),
             None => f.write_str("***"),
         }
     }
@@ -162,14 +158,11 @@ impl Value for Url {
             return Err("it does not begin with https:// or http://".to_owned());
         }
         match uri.authority() {
-            Some(authority) if !authority.host().is_empty() => {
-                if has_port_or_none(authority) {
-                    Ok(Self(text.to_owned()))
-                } else {
-                    Err(NO_PORT.to_owned())
-                }
-            }
-            _ => Err("it has no host".to_owned()),
+            _ if may_be_cut_short(text) => Err(CUT_SHORT.to_owned()),
+            Some(authority) if authority.host().is_empty() => Err("it has no host".to_owned()),
+            Some(authority) if !has_port_or_none(authority) => Err(NO_PORT.to_owned()),
+            Some(_) => Ok(Self(text.to_owned())),
+            None => Err("it has no host".to_owned()),
         }
     }
 
@@ -178,29 +171,30 @@ impl Value for Url {
     }
 }
 
-/// A text in which nothing stands between `//` and the `@` of a URL; as many bytes as before, so that places in it stay. A
-/// password may have characters in it that no URL has: where none can be read, all before the last `@` of the line goes.
+/// A text in which nothing stands between `//` and the last `@` of the string that it is in; as many bytes as before, so that
+/// places in it stay. A password may have characters in it that no URL has, and others that end its authority.
 pub(super) fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    let mut from = 0;
-    while let Some(start) = text.get(from..).and_then(|rest| rest.find("//")).map(|at| from + at + 2) {
-        let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        bytes.iter_mut().skip(start).take(before_host(line)).for_each(|byte| *byte = b'*');
-        from = start;
+    for (at, slashes) in text.match_indices("//") {
+        let (before, rest) = text.split_at(at + slashes.len());
+        let secret = string_of(before, rest).rfind('@').unwrap_or(0);
+        bytes.iter_mut().skip(before.len()).take(secret).for_each(|byte| *byte = b'*');
     }
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// How many bytes behind `//` may be a name and a password.
-fn before_host(line: &str) -> usize {
-    let end = line.find(|c: char| c.is_whitespace() || "/?#\"'<>".contains(c)).unwrap_or(line.len());
-    let authority = line.get(..end).unwrap_or_default();
-    let (before, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let is_host = |host: Authority| !host.host().is_empty() && has_port_or_none(&host);
-    if host.parse().is_ok_and(is_host) { before.len() } else { line.rfind('@').unwrap_or(0) }
+/// The rest of the string that a URL begins: up to the quote that stands before it, else the whole line.
+fn string_of<'t>(before: &str, rest: &'t str) -> &'t str {
+    let line = rest.lines().next().unwrap_or_default();
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.:/".contains(c);
+    let quote = before.trim_end_matches(is_scheme).chars().next_back().filter(|c| "\"'".contains(*c));
+    let is_end = |at: &usize| quote == Some('\'') || !line.get(..*at).unwrap_or_default().ends_with('\\');
+    let end = quote.and_then(|quote| line.match_indices(quote).map(|(at, _)| at).find(is_end));
+    end.and_then(|end| line.get(..end)).unwrap_or(line)
 }
 
-/// A value that could not be read, as it may be said: without what stands before its last `@`.
+/// A value as it may be said: without what stands before its last `@`. It is one value, which need not be a URL; of a text with
+/// several, whose places must stay, see [`masked`].
 pub(crate) fn concealed(text: &str) -> Cow<'_, str> {
     match text.rsplit_once('@') {
         Some((_, rest)) => format!("***@{rest}").into(),
@@ -209,6 +203,7 @@ pub(crate) fn concealed(text: &str) -> Cow<'_, str> {
 }
 
 const NO_PORT: &str = "its port is not a number from 1 to 65535";
+const CUT_SHORT: &str = "an '@' stands behind its host; in a name or password write '/', '?', '#' as %2F, %3F, %23, elsewhere '@' as %40";
 
 /// The URL that callers use: a scheme and an authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -259,6 +254,8 @@ impl Value for PublicUrl {
             return wrong("it has a path");
         }
         match parts.authority {
+            // It is not a part of what was read.
+            _ if text.contains('#') => wrong("it has a fragment"),
             Some(authority) if authority.as_str().contains('@') => wrong("it has a user name"),
             Some(authority) if authority.host().is_empty() => wrong("it has no host"),
             Some(authority) if !has_port_or_none(&authority) => wrong(NO_PORT),
@@ -346,9 +343,9 @@ mod tests {
     #[test]
     fn a_password_in_a_url_is_not_shown() {
         for (text, shown) in [
-            ("https://user:pass@host/a@b", "https://*********@host/a@b"),
+            ("https://user:pass@host/a", "https://*********@host/a"),
             ("a = \"http://é@h\" # //x@y", "a = \"http://**@h\" # //*@y"),
-            ("https://host/users/a@b", "https://host/users/a@b"),
+            ("https://host/users/a", "https://host/users/a"),
             ("//", "//"),
             // A password with what no URL has in it.
             ("a = \"http://u:hunter/2@h:1\" # b", "a = \"http://**********@h:1\" # b"),
@@ -356,7 +353,14 @@ mod tests {
             ("http://u:hun'ter@h\nc@d", "http://*********@h\nc@d"),
             ("http://u:1@h:x/p@q", "http://*********@q"),
             ("# // of a@b", "# //*****@b"),
-            ("http://[::1]:4318/a@b", "http://[::1]:4318/a@b"),
+            // And with what ends its authority.
+            ("https://host/users/a@b", "https://************@b"),
+            ("http://u:12/34@h:1", "http://*******@h:1"),
+            ("a = \"http://u:12?34@h\" # b@c", "a = \"http://*******@h\" # b@c"),
+            ("a = 'http://u:12#34@h' # b@c", "a = 'http://*******@h' # b@c"),
+            ("a = \"http://u:1\\\"2'3 4@h\" # b@c", "a = \"http://**********@h\" # b@c"),
+            ("a = http://u:12 34@h", "a = http://*******@h"),
+            ("a = \"http://u:12 34@h", "a = \"http://*******@h"),
         ] {
             assert_eq!(masked(text), shown);
             assert_eq!(masked(text).len(), text.len());
@@ -366,8 +370,13 @@ mod tests {
         {
             assert_eq!(concealed(text), said);
         }
-        let url = Url::parse("https://user:pass@host").unwrap();
-        assert_eq!(url.to_string(), "https://***@host");
+        for text in
+            ["https://user:12/34@host", "https://user:12?34@host", "https://user:12#34@host", "http://h/a@b"]
+        {
+            assert_eq!(Url::parse(text).unwrap_err(), CUT_SHORT, "{text}");
+        }
+        let url = Url::parse("https://user:pass@host/a").unwrap();
+        assert_eq!(url.to_string(), "https://***@host/a");
         for said in [format!("{url}"), format!("{url:?}"), url.written().unwrap()] {
             assert!(!said.contains("pass") && !said.contains("user"), "{said}");
         }

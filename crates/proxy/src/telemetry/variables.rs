@@ -8,7 +8,7 @@ use http::Uri;
 use http::uri::Authority;
 
 use super::otlp::TelemetryError;
-use crate::authority::has_port_or_none;
+use crate::authority::{has_port_or_none, may_be_cut_short};
 use crate::config::concealed;
 
 /// What is sent.
@@ -191,7 +191,8 @@ fn refuse(
 pub(super) fn is_url(text: &str) -> bool {
     let known = |uri: &Uri| uri.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
     let is_host = |authority: &Authority| !authority.host().is_empty() && has_port_or_none(authority);
-    text.parse::<Uri>().is_ok_and(|uri| known(&uri) && uri.authority().is_some_and(is_host))
+    let is_read = text.parse::<Uri>().is_ok_and(|uri| known(&uri) && uri.authority().is_some_and(is_host));
+    is_read && !may_be_cut_short(text)
 }
 
 /// The name of the process.
