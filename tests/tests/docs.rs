@@ -1,5 +1,6 @@
 //! What the documentation says is true: its commands work, its rules hold.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -421,10 +422,49 @@ fn each_metric_is_there_from_when_on_its_page_says() {
     assert!(rows > 15, "{rows}");
 }
 
+/// Whatever stands in a record has its row.
+#[test]
+fn each_member_of_a_record_is_in_its_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    secret(&folder.path().join("audit.key"));
+    let file = folder.path().join("patchgate.toml");
+    let text = "[audit]\ndirectory = \"audit\"\nhash_key = \"audit.key\"\n[[guard]]\nschema = \"security-incident-update\"\n\
+                record = { assignedTo = \"hash\", customTags = \"omit\" }\n";
+    fs::write(&file, text).expect("a file");
+    let gateway = Gateway::start(&["--config", file.to_str().expect("a path")]);
+    let edit = r#"{"assignedTo":"a","customTags":["b"],"status":"active"}"#;
+    assert_eq!(gateway.patch(INCIDENT, edit).status, 200);
+    // So many in a second share a record.
+    let mut connection = gateway.connect();
+    for _ in 0..100 {
+        assert_eq!(connection.patch(INCIDENT, &[], "{}").status, 400);
+    }
+    assert!(gateway.stop().0.success());
+    let document = read("docs/record.md");
+    let (_, rows) = document.split_once("| member | of | what it is |\n").expect("the table");
+    let members = rows.lines().filter_map(|row| row.split('|').nth(1));
+    let known: BTreeSet<&str> = members.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let mut seen = BTreeSet::new();
+    for entry in fs::read_dir(folder.path().join("audit")).expect("the journal") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            for line in fs::read_to_string(&path).expect("a segment").lines() {
+                let record: Value = serde_json::from_str(line).expect("JSON");
+                seen.extend(record.as_object().expect("an object").keys().cloned());
+            }
+        }
+    }
+    for member in &seen {
+        assert!(known.contains(member.as_str()), "'{member}' is not in docs/record.md");
+    }
+    assert!(seen.len() > 20, "{seen:?}");
+}
+
 /// A row behind an empty line is no row.
 #[test]
 fn no_table_is_broken_in_two() {
     let pages = [
+        "docs/record.md",
         "README.md",
         "CHANGELOG.md",
         "ARCHITECTURE.md",
