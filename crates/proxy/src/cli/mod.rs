@@ -79,7 +79,7 @@ enum Command {
     ///
     /// A bench for those who write tools.
     /// It answers the API of the guarded resource from memory, as leniently as Graph does; what is edited is gone with the
-    /// process. It ends with SIGTERM or SIGINT, after the answers under way; a second one ends it at once.
+    /// process. No token is verified, but one that is a JWT must not have ended and must have the permission. It ends with SIGTERM or SIGINT, after the answers under way; a second one ends it at once.
     Emulate(emulate::Args),
     /// Say what the gateway would decide on a body, offline.
     ///
