@@ -23,6 +23,9 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 pub use received::{Line, Point, Span, SpanKind};
+use rustls::server::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
 
 /// How long a test waits for spans that should come; only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -39,6 +42,7 @@ pub struct Collector {
     pub address: SocketAddr,
     /// How it is spoken to.
     pub protocol: Protocol,
+    scheme: &'static str,
     kept: Arc<Kept>,
 }
 
@@ -84,6 +88,20 @@ impl Protocol {
 impl Collector {
     /// Starts one.
     pub fn start(protocol: Protocol) -> Self {
+        Self::begin(protocol, None)
+    }
+
+    /// Starts one behind TLS; its certificate is to be that of `localhost`.
+    pub fn behind_tls(protocol: Protocol, mut config: ServerConfig) -> Self {
+        config.alpn_protocols = match protocol {
+            Protocol::Http => vec![b"http/1.1".to_vec()],
+            Protocol::Grpc => vec![b"h2".to_vec()],
+        };
+        Self::begin(protocol, Some(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    fn begin(protocol: Protocol, tls: Option<TlsAcceptor>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         listener.set_nonblocking(true).expect("a socket for tokio");
@@ -92,14 +110,17 @@ impl Collector {
         thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(serve(listener, protocol, keeping));
+            runtime.block_on(serve(listener, protocol, tls, keeping));
         });
-        Self { address, protocol, kept }
+        Self { address, protocol, scheme, kept }
     }
 
     /// Its base URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match self.scheme {
+            "https" => format!("https://localhost:{}", self.address.port()),
+            scheme => format!("{scheme}://{}", self.address),
+        }
     }
 
     /// Waits until the spans that arrived are what a test waits for, and returns them.
@@ -167,21 +188,35 @@ impl Kept {
     }
 }
 
-async fn serve(listener: TcpListener, protocol: Protocol, kept: Arc<Kept>) {
+async fn serve(listener: TcpListener, protocol: Protocol, tls: Option<TlsAcceptor>, kept: Arc<Kept>) {
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
     while let Ok((stream, _)) = listener.accept().await {
-        let kept = Arc::clone(&kept);
+        let (kept, tls) = (Arc::clone(&kept), tls.clone());
         tokio::spawn(async move {
-            let stream = TokioIo::new(stream);
-            let answers = service_fn(|request| answer(request, protocol, Arc::clone(&kept)));
-            // A connection that breaks is the gateway's matter.
-            match protocol {
-                Protocol::Http => _ = http1::Builder::new().serve_connection(stream, answers).await,
-                Protocol::Grpc => {
-                    _ = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, answers).await;
-                }
+            match tls {
+                None => exchange(stream, protocol, &kept).await,
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => exchange(stream, protocol, &kept).await,
+                    // The gateway does not trust it, or the other way round.
+                    Err(_) => {}
+                },
             }
         });
+    }
+}
+
+async fn exchange<S>(stream: S, protocol: Protocol, kept: &Arc<Kept>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let stream = TokioIo::new(stream);
+    let answers = service_fn(|request| answer(request, protocol, Arc::clone(kept)));
+    // A connection that breaks is the gateway's matter.
+    match protocol {
+        Protocol::Http => _ = http1::Builder::new().serve_connection(stream, answers).await,
+        Protocol::Grpc => {
+            _ = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, answers).await;
+        }
     }
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::ServerConfig;
-use rustls::{ServerConnection, StreamOwned, SupportedProtocolVersion};
+use rustls::server::{ServerConfig, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
 use crate::upstream::{Arrived, PLAIN};
 
@@ -101,14 +102,37 @@ impl Identity {
         &self.pem
     }
 
+    /// The key to it.
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    /// The configuration of a server that shows it, to callers who show a certificate of that authority's.
+    pub fn server_for(&self, callers: &Authority) -> ServerConfig {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(callers.pem().as_bytes()).expect("a certificate");
+        roots.add(root).expect("an authority");
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the versions")
+            .with_client_cert_verifier(verifier.build().expect("a verifier"))
+            .with_single_cert(self.chain.clone(), self.der())
+            .expect("the key of the certificate")
+    }
+
+    fn der(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()))
+    }
+
     /// The configuration of a server that shows it, and speaks these versions.
     pub fn server(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
         ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(versions)
             .expect("the versions")
             .with_no_client_auth()
-            .with_single_cert(self.chain.clone(), key)
+            .with_single_cert(self.chain.clone(), self.der())
             .expect("the key of the certificate")
     }
 }

@@ -14,7 +14,9 @@ use insta::assert_snapshot;
 use patchgate_tests::client::{Response, TOKEN};
 use patchgate_tests::collector::{Collector, Protocol, Span, SpanKind};
 use patchgate_tests::gateway::{self, Gateway};
+use patchgate_tests::tls::{Authority, leaf};
 use patchgate_tests::upstream::Upstream;
+use tempfile::TempDir;
 
 const INCIDENT: &str = "/v1.0/security/incidents/2972395";
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -434,6 +436,102 @@ fn a_name_and_a_password_in_the_url_of_a_collector_are_its_credentials() {
             assert_eq!(collector.authorization().as_deref(), Some(expected), "{variables:?}");
             assert_ends(gateway);
         }
+    }
+}
+
+/// Files of certificates and keys, by their names.
+fn files(list: &[(&str, &str)]) -> (TempDir, impl Fn(&str) -> String + use<>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in list {
+        fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let path = folder.path().to_owned();
+    (folder, move |name| path.join(name).to_str().expect("a path").to_owned())
+}
+
+/// A signal's own variable wins.
+#[test]
+fn a_collector_and_the_gateway_know_each_other_by_the_certificates_of_the_variables() {
+    let [root, other, callers] = ["root", "other", "callers"].map(Authority::root);
+    let own = callers.sign(&leaf(&["gateway"]));
+    let list = [
+        ("root.pem", root.pem()),
+        ("other.pem", other.pem()),
+        ("own.pem", own.pem()),
+        ("own.key", &own.key_pem()),
+    ];
+    let (_folder, file) = files(&list);
+    for protocol in Protocol::ALL {
+        let collector =
+            Collector::behind_tls(protocol, root.sign(&leaf(&["localhost"])).server_for(&callers));
+        let variables: [(&str, &str); 4] = [
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", &file("other.pem")),
+            ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", &file("root.pem")),
+            ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &file("own.pem")),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &file("own.key")),
+        ];
+        let gateway = traced(&collector, &[], &variables);
+        gateway.get("/none");
+        collector.wait(1);
+    }
+}
+
+#[test]
+fn a_collector_is_trusted_as_the_platform_says() {
+    let root = Authority::root("root");
+    let (_folder, file) = files(&[("root.pem", root.pem())]);
+    for protocol in Protocol::ALL {
+        let server = root.sign(&leaf(&["localhost"])).server(rustls::ALL_VERSIONS);
+        let collector = Collector::behind_tls(protocol, server);
+        let gateway = traced(&collector, &[], &[("SSL_CERT_FILE", &file("root.pem"))]);
+        gateway.get("/none");
+        collector.wait(1);
+    }
+}
+
+#[test]
+fn a_certificate_that_is_of_no_use_is_named() {
+    const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+    const CLIENT: &str = "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE";
+    const KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
+    let root = Authority::root("root");
+    let (one, two) = (root.sign(&leaf(&["one"])), root.sign(&leaf(&["two"])));
+    let list = [("one.pem", one.pem()), ("two.key", &two.key_pem()), ("empty.pem", "")];
+    let (_folder, file) = files(&list);
+    let (one, two, empty, none) = (file("one.pem"), file("two.key"), file("empty.pem"), file("none.pem"));
+    let unfit =
+        |name: &str, file: &str, why: &str| format!("{name}: the file '{file}' cannot be used: {why}");
+    let rows: [(Variables<'_>, String); 7] = [
+        (&[(CERTIFICATE, &none)], unfit(CERTIFICATE, &none, "there is no such file")),
+        (&[(CERTIFICATE, &empty)], unfit(CERTIFICATE, &empty, "there is no certificate in it")),
+        (&[(CLIENT, &one)], format!("{CLIENT}: '{one}' is not accepted; expected its key in {KEY}, too")),
+        (
+            &[(KEY, &two)],
+            format!(
+                "{KEY}: '{two}' is not accepted; expected its certificate in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, too"
+            ),
+        ),
+        (&[(CLIENT, &two), (KEY, &two)], unfit(CLIENT, &two, "there is no certificate in it")),
+        (&[(CLIENT, &one), (KEY, &one)], unfit(KEY, &one, "there is no private key in it")),
+        (
+            &[(CLIENT, &one), (KEY, &two)],
+            unfit(KEY, &two, &format!("it is not the key to the certificate of {CLIENT}")),
+        ),
+    ];
+    for (variables, expected) in rows {
+        for args in [&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"][..], &["config", "check"]]
+        {
+            let mut command = gateway::command(args);
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://localhost:1").envs(variables.iter().copied());
+            let output = gateway::refused_start(command);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{variables:?}: {said}");
+            assert!(said.starts_with(&format!("error: {expected}")), "{said}");
+        }
+        // In cleartext nobody asks for them.
+        let mut check = gateway::command(&["config", "check"]);
+        check.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:1").envs(variables.iter().copied());
+        assert!(check.output().expect("it runs").status.success(), "{variables:?}");
     }
 }
 

@@ -123,6 +123,10 @@ fn telemetry(draft: &Draft) -> Option<Fault> {
                 Fault::new("", Place::Variable(name.to_owned()), message)
             })
         }
+        Err(TelemetryError::File { name, path, reason }) => {
+            let message = format!("the file '{path}' cannot be used: {reason}");
+            Some(Fault::new("", Place::Variable(name.to_owned()), message))
+        }
         // What else there is comes of the machine.
         _ => None,
     }

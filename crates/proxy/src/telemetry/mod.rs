@@ -11,5 +11,6 @@ pub mod otlp;
 pub mod prometheus;
 pub mod providers;
 mod telling;
+mod tls;
 pub mod traces;
 mod variables;

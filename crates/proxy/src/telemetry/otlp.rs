@@ -22,14 +22,15 @@ use reqwest::redirect;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use super::tls::Tls;
 use super::variables::{self, Signal, Variable};
 use crate::config::{Otlp, OtlpProtocol};
 
 /// The key of a collector.
 const KEY: &str = "telemetry.otlp.endpoint";
 /// What an https collector needs.
-const CERTIFICATES: &str =
-    "an https collector needs this machine's CA certificates (the package is often called ca-certificates)";
+const CERTIFICATES: &str = "an https collector needs this machine's CA certificates (the package is often called ca-certificates), \
+     or those of a file in OTEL_EXPORTER_OTLP_CERTIFICATE";
 
 /// Why there is no exporter.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,16 @@ pub enum TelemetryError {
         value: String,
         /// What it could say.
         expected: &'static str,
+    },
+    /// A file that a variable names is of no use.
+    #[error("{name}: the file '{path}' cannot be used: {reason}")]
+    File {
+        /// The variable.
+        name: &'static str,
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
     },
     /// The exporter cannot be made.
     #[error("telemetry.otlp: the exporter cannot be set up: {}; {}", .0, CERTIFICATES)]
@@ -62,6 +73,8 @@ pub(super) struct Route {
     protocol: OtlpProtocol,
     /// Where to, as a builder takes it: as it stands.
     endpoint: String,
+    /// There is none in cleartext.
+    tls: Option<Tls>,
 }
 
 /// The thread on which gRPC lives, of all signals; it ends when this is dropped.
@@ -79,7 +92,8 @@ impl Route {
         variables::check(signal)?;
         let protocol = protocol(signal, configured)?;
         let endpoint = endpoint(signal, named, protocol)?;
-        Ok(Some(Self { signal, protocol, endpoint }))
+        let tls = is_https(&endpoint).then(|| Tls::of(signal)).transpose()?;
+        Ok(Some(Self { signal, protocol, endpoint, tls }))
     }
 
     /// The exporter of traces.
@@ -127,6 +141,10 @@ impl Route {
     }
 
     fn over_grpc<B: WithExportConfig + WithTonicConfig>(self, builder: B) -> Result<B, TelemetryError> {
+        let builder = match &self.tls {
+            Some(tls) => builder.with_tls_config(tls.grpc()),
+            None => builder,
+        };
         let (endpoint, credentials) = apart(self.endpoint)?;
         Ok(builder.with_endpoint(endpoint).with_metadata(MetadataMap::from_headers(credentials)))
     }
@@ -135,9 +153,11 @@ impl Route {
     fn client(&self) -> Result<Client, reqwest::Error> {
         let client = Client::builder().timeout(variables::timeout(self.signal));
         let client = client.no_proxy().redirect(redirect::Policy::none());
-        // In cleartext there is nobody to trust, and a machine without certificates may have a collector.
-        let client = if self.endpoint.starts_with("http://") { client.tls_certs_only([]) } else { client };
-        client.build()
+        match &self.tls {
+            Some(tls) => tls.http(client)?.build(),
+            // In cleartext there is nobody to trust, and a machine without certificates may have a collector.
+            None => client.tls_certs_only([]).build(),
+        }
     }
 }
 
@@ -172,37 +192,37 @@ fn protocol(signal: Signal, configured: Option<&Otlp>) -> Result<OtlpProtocol, T
 fn endpoint(signal: Signal, named: Variable, protocol: OtlpProtocol) -> Result<String, TelemetryError> {
     let expected = "the URL of a collector, such as 'http://localhost:4318', or ':4317' for grpc";
     let (name, value) = &named;
-    // The variable's endpoint for gRPC may lack its scheme; the SDK adds one.
+    // The variable's endpoint for gRPC may lack its scheme.
     let bare = protocol == OtlpProtocol::Grpc && *name != KEY && !value.contains("://");
-    let url = if bare { format!("https://{value}") } else { value.clone() };
+    let scheme = if variables::insecure(signal) { "http" } else { "https" };
+    let url = if bare { format!("{scheme}://{value}") } else { value.clone() };
     if !variables::is_url(&url) {
         return Err(variables::wrong(named, expected));
     }
     Ok(match protocol {
-        OtlpProtocol::Http if !signal.owns(name) => {
-            format!("{}{}", value.trim_end_matches('/'), signal.path())
-        }
-        _ => named.1,
+        OtlpProtocol::Http if !signal.owns(name) => format!("{}{}", url.trim_end_matches('/'), signal.path()),
+        _ => url,
     })
+}
+
+/// Whether a collector is spoken to with TLS.
+fn is_https(endpoint: &str) -> bool {
+    endpoint.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// An endpoint without the name and password that stand in it, and the header that these mean.
 fn apart(endpoint: String) -> Result<(String, HeaderMap), reqwest::Error> {
-    const SCHEME: &str = "https://";
     if !endpoint.contains('@') {
         return Ok((endpoint, HeaderMap::new()));
     }
-    let is_bare = !endpoint.contains("://");
-    let url = if is_bare { format!("{SCHEME}{endpoint}") } else { endpoint };
     // A request that is never sent, for reqwest knows how a name and a password are decoded and written.
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
-    let request = client.get(url).build().map_err(reqwest::Error::without_url)?;
+    let request = client.get(endpoint).build().map_err(reqwest::Error::without_url)?;
     let mut url = request.url().clone();
     // What could not be decoded is still there, and would be no use to the collector. A URL with a host has a place for both.
     _ = url.set_username("");
     _ = url.set_password(None);
-    let plain = if is_bare { url.as_str().trim_start_matches(SCHEME) } else { url.as_str() };
-    Ok((plain.to_owned(), request.headers().clone()))
+    Ok((url.into(), request.headers().clone()))
 }
 
 /// An error with its sources; by itself it says little.
@@ -229,7 +249,6 @@ mod tests {
             ("http://u:p@a.example:4318/v1/traces", "http://a.example:4318/v1/traces", Some("Basic dTpw")),
             ("https://u%40b:p%2Fq@[::1]:4317", "https://[::1]:4317/", Some("Basic dUBiOnAvcQ==")),
             ("http://%FF:p@a.example", "http://a.example/", None),
-            ("u:p@a.example:4317", "a.example:4317/", Some("Basic dTpw")),
         ] {
             let (found, headers) = apart(endpoint.to_owned()).unwrap();
             let value = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap());

@@ -54,6 +54,30 @@ const TIMEOUT: Names = Names {
     logs: "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT",
     all: "OTEL_EXPORTER_OTLP_TIMEOUT",
 };
+const INSECURE: Names = Names {
+    traces: "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
+    metrics: "OTEL_EXPORTER_OTLP_METRICS_INSECURE",
+    logs: "OTEL_EXPORTER_OTLP_LOGS_INSECURE",
+    all: "OTEL_EXPORTER_OTLP_INSECURE",
+};
+const CERTIFICATE: Names = Names {
+    traces: "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    metrics: "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
+    logs: "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE",
+    all: "OTEL_EXPORTER_OTLP_CERTIFICATE",
+};
+const CLIENT_CERTIFICATE: Names = Names {
+    traces: "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+    metrics: "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
+    logs: "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE",
+    all: "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+};
+const CLIENT_KEY: Names = Names {
+    traces: "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+    metrics: "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
+    logs: "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY",
+    all: "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+};
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 const TEMPORALITIES: [&str; 3] = ["cumulative", "delta", "lowmemory"];
 const SAMPLERS: [&str; 6] = [
@@ -125,6 +149,26 @@ pub(super) fn endpoint(signal: Signal) -> Option<Variable> {
 /// How a signal is sent.
 pub(super) fn protocol(signal: Signal) -> Option<Variable> {
     signal.find(&PROTOCOL)
+}
+
+/// Whether an endpoint for gRPC without a scheme is one in cleartext.
+pub(super) fn insecure(signal: Signal) -> bool {
+    signal.find(&INSECURE).is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"))
+}
+
+/// The file of those who may vouch for a collector.
+pub(super) fn certificate(signal: Signal) -> Option<Variable> {
+    signal.find(&CERTIFICATE)
+}
+
+/// The file of the certificate that a collector is shown.
+pub(super) fn client_certificate(signal: Signal) -> Option<Variable> {
+    signal.find(&CLIENT_CERTIFICATE)
+}
+
+/// The file of the key to it.
+pub(super) fn client_key(signal: Signal) -> Option<Variable> {
+    signal.find(&CLIENT_KEY)
 }
 
 /// How long an attempt to send may take; the SDK's own default where nobody says.

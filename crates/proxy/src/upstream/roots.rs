@@ -46,13 +46,18 @@ pub fn client_config(file: Option<&Path>) -> Result<Arc<ClientConfig>, RootsErro
 
 fn from_file(file: &Path) -> Result<RootCertStore, RootsError> {
     let wrong = |reason: String| RootsError::File { path: file.to_owned(), reason };
-    let mut roots = RootCertStore::empty();
     let text = std::fs::read(file).map_err(|e| wrong(reason::of(&e)))?;
-    for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate = certificate.map_err(|e| wrong(e.to_string()))?;
-        roots.add(certificate).map_err(|e| wrong(e.to_string()))?;
+    of_pem(&text).map_err(wrong)
+}
+
+/// The certificates of a file in PEM, at least one; or why it is of no use.
+pub(crate) fn of_pem(text: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(text) {
+        let certificate = certificate.map_err(|e| e.to_string())?;
+        roots.add(certificate).map_err(|e| e.to_string())?;
     }
-    if roots.is_empty() { Err(wrong("there is none in it".to_owned())) } else { Ok(roots) }
+    if roots.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(roots) }
 }
 
 fn from_platform() -> Result<RootCertStore, RootsError> {
