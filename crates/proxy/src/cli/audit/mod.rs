@@ -147,7 +147,9 @@ fn directory(given: Option<PathBuf>, config: &ConfigFile) -> Result<PathBuf, Fai
 /// That a journal can't be read.
 fn unreadable(path: &Path, error: &io::Error) -> Failed {
     let why = match error.kind() {
-        io::ErrorKind::NotFound if !path.exists() => "there is no such directory".to_owned(),
+        io::ErrorKind::NotFound if !path.exists() => {
+            "there is no such directory; name that of the journal, or the gateway's configuration with --config".to_owned()
+        }
         // It has the name of the file in it.
         _ if error.get_ref().is_some() => reason::plain(&error.to_string()),
         io::ErrorKind::NotADirectory => "it is no directory".to_owned(),
