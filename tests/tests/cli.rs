@@ -528,6 +528,7 @@ fn a_wrong_configuration_is_told_with_its_place() {
             "[telemetry]\notlp = { endpoint = \"http://127.0.0.1:1\", protocol = \"http\" }\n",
         ),
         ("unknown log format", "[log]\nformat = \"xml\"\n"),
+        ("a level in the file", "[log]\nlevel = \"debug\"\n"),
     ] {
         let file = folder.write("patchgate.toml", config);
         let told = unstarted(&["run", "--admin", "127.0.0.1:0", "--config", &file]);

@@ -142,6 +142,10 @@ impl Read {
         } else if let Some(other) = elsewhere {
             fault = fault.help(format!("'{name}' is a key of [{}]", other.table()));
         }
+        // Who looks for it looks here.
+        if at == "[log]" {
+            fault = fault.help("what is logged is said by --log, else by the variable RUST_LOG");
+        }
         let whole = if at.is_empty() { "the configuration" } else { at };
         self.faults.push(fault.help(format!("{whole} has: {}", names.join(", "))));
     }

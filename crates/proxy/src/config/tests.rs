@@ -41,7 +41,7 @@ const WRONG: &[(&str, &str)] = &[
     ("[listen]\naddress = \"127.0.0.1\"\n", "a.toml:2:11: listen.address: a port is missing"),
     (
         "[listen]\naddress = \"127.0.0.1:65536\"\n",
-        "a.toml:2:11: listen.address: this is not an IP address and a port",
+        "a.toml:2:11: listen.address: its port is not a number up to 65535",
     ),
     ("[listen]\ninsecure = \"true\"\n", "a.toml:2:12: listen.insecure: this is a string"),
     ("[listen]\ninsecure = 2026-01-31\n", "a.toml:2:12: listen.insecure: this is a date or time"),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use http::Uri;
@@ -83,8 +83,10 @@ impl Value for SocketAddr {
         text.parse().map_err(|_| {
             if text.starts_with("localhost:") {
                 "a name is no IP address".to_owned()
-            } else if text.parse::<std::net::IpAddr>().is_ok() {
+            } else if text.parse::<IpAddr>().is_ok() {
                 "a port is missing".to_owned()
+            } else if text.rsplit_once(':').is_some_and(|(host, _)| is_address(host)) {
+                "its port is not a number up to 65535".to_owned()
             } else {
                 "this is not an IP address and a port".to_owned()
             }
@@ -94,6 +96,12 @@ impl Value for SocketAddr {
     fn written(&self) -> Option<String> {
         Some(self.to_string())
     }
+}
+
+/// Whether this is an address as it stands before a port.
+fn is_address(host: &str) -> bool {
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inner.unwrap_or(host).parse::<IpAddr>().is_ok_and(|address| address.is_ipv6() == inner.is_some())
 }
 
 /// An address as the flag of a command has it that reads no configuration; or what is wrong, and what is accepted.
@@ -339,6 +347,23 @@ impl<C: Choice> Value for C {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_said() {
+        for (text, why) in [
+            ("localhost:4080", "a name is no IP address"),
+            ("127.0.0.1", "a port is missing"),
+            ("::1", "a port is missing"),
+            ("127.0.0.1:", "its port is not a number up to 65535"),
+            ("127.0.0.1:80000", "its port is not a number up to 65535"),
+            ("[::1]:http", "its port is not a number up to 65535"),
+            ("::1:80000", "this is not an IP address and a port"),
+            ("[127.0.0.1]:80", "this is not an IP address and a port"),
+            ("4080", "this is not an IP address and a port"),
+        ] {
+            assert_eq!(SocketAddr::parse(text).unwrap_err(), why, "{text}");
+        }
+    }
 
     #[test]
     fn a_password_in_a_url_is_not_shown() {
