@@ -468,6 +468,30 @@ fn a_record_that_is_none_of_the_journals_is_said_with_its_place() {
     assert!(told.err.starts_with("1 lines are no records"), "{}", told.err);
 }
 
+/// A finding repeats words of a record, and whoever can write to the directory can write any.
+#[test]
+fn nothing_in_a_finding_acts_on_a_terminal() {
+    let made = Made::new();
+    made.tamper(2, |bytes| {
+        let text = String::from_utf8(bytes.clone()).expect("UTF-8");
+        let line = text.lines().next_back().expect("a line");
+        let mut head = chain::open(line.as_bytes()).expect("a record").head();
+        for kind in ["outcome", "\u{9b}31m"] {
+            let body = SEGMENTS[1][2].replace("outcome", kind).replace(r#""c""#, "\"\u{9b}31m\u{202e}\"");
+            head = chain::seal(head, body.as_bytes(), bytes);
+        }
+    });
+    let acts = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
+    for format in ["human", "json"] {
+        let told = made.run(&["verify", "--format", format]);
+        assert_eq!(told.code, Some(1), "{}", told.err);
+        assert_eq!(told.out.chars().find(acts), None, "{format}");
+    }
+    let report: Value = serde_json::from_str(&made.run(&["verify", "--format", "json"]).out).expect("JSON");
+    let message = report["findings"][0]["message"].as_str().expect("a message");
+    assert!(message.ends_with("request \u{9b}31m\u{202e}"), "{message:?}");
+}
+
 /// An edit of something.
 #[derive(Debug, Clone)]
 struct Edit(Resource);

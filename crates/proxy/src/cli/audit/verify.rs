@@ -9,7 +9,7 @@ use patchgate_journal::verify::{Finding, Report, verify};
 use serde_json::{Value, json};
 
 use super::{Failed, Format, Journal, Outcome, Which, bar, texts, unreadable};
-use crate::cli::inert::inert;
+use crate::cli::inert::{inert, inert_json};
 use crate::cli::output::{BAD, GOOD, print};
 use crate::reason;
 
@@ -52,7 +52,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
     }
     print(&match args.format {
         Format::Human => human(&journal, &report),
-        Format::Json => format!("{}\n", as_json(&journal, &report)),
+        Format::Json => format!("{}\n", inert_json(&as_json(&journal, &report).to_string())),
     })?;
     if !report.holds() {
         return Ok(Outcome::Refused);
