@@ -392,6 +392,15 @@ fn lines_that_are_no_records_are_left_out_and_counted() {
     assert_eq!(told.out.lines().map(seq).collect::<Vec<_>>(), [1, 3, 4, 5, 6, 7, 8, 9, 10]);
     assert!(told.err.starts_with("1 lines are no records"), "{}", told.err);
     assert_eq!(told.code, Some(0));
+    // One that is torn is being written only in the newest segment.
+    for (segment, last, said) in [(0, 4, "1 lines are no records"), (2, 10, "")] {
+        let made = Made::new();
+        made.tamper(segment, |bytes| bytes.truncate(bytes.len() - 9));
+        let told = made.run(&["query", "--format", "json"]);
+        let expected: Vec<u64> = (1..=10).filter(|seq| *seq != last).collect();
+        assert_eq!(told.out.lines().map(seq).collect::<Vec<_>>(), expected);
+        assert!(told.err.starts_with(said) && told.err.is_empty() == said.is_empty(), "{}", told.err);
+    }
 }
 
 #[test]

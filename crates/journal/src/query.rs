@@ -287,13 +287,15 @@ fn takes(id: &str, open: Option<&Open>) -> usize {
 }
 
 /// Shows each record's line, in the order of the chain; lines that are no records are left out, since `verify` tells of them.
-/// It ends at the first error of `see`. Returns how many whole lines were left out.
+/// It ends at the first error of `see`. Returns how many lines were left out, but for one that is being written.
 pub fn each(
     storage: &(impl Reading + ?Sized),
     see: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<u64> {
     let mut left_out = 0;
-    for segment in reading::list(storage)? {
+    let listed = reading::list(storage)?;
+    let newest = listed.last().map(|segment| segment.name);
+    for segment in listed {
         let reader = match reading::open(storage, segment.name, segment.counts) {
             Ok(reader) => reader,
             // Retention took it away meanwhile.
@@ -303,9 +305,9 @@ pub fn each(
         let mut lines = Lines::new(reader);
         while let Some(line) = lines.next()? {
             match chain::open(line.bytes) {
-                _ if !line.whole => {}
-                Ok(_) => see(line.bytes)?,
-                Err(_) => left_out += 1,
+                Ok(_) if line.whole => see(line.bytes)?,
+                _ if !line.whole && Some(segment.name) == newest => {}
+                _ => left_out += 1,
             }
         }
     }
