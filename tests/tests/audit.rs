@@ -311,7 +311,7 @@ fn without_a_directory_it_is_that_of_the_user() {
 fn a_query_filters() {
     let made = Made::new();
     let all: Vec<u64> = (1..=10).collect();
-    let rows: [(&str, &[u64]); 25] = [
+    let rows: [(&str, &[u64]); 27] = [
         ("", &all),
         ("--resource 7", &[2, 3, 6, 7]),
         ("--resource v1.0", &[]),
@@ -339,6 +339,9 @@ fn a_query_filters() {
         ("--since 2026-11-24T09:00:00+01:00 --until 2026-11-24T10:00:00Z", &[1, 2, 3, 4]),
         ("--since 2026-11-24 --until 2026-11-25", &all),
         ("--since 2026-11-25", &[]),
+        // Seventeen refusals in one record, which was written behind the last of them.
+        ("--since 2026-11-24T10:59:59.5Z --until 2026-11-24T11:00:00Z", &[8]),
+        ("--since 2026-11-24T11:00:00Z --until 2026-11-24T12:00:00Z", &[]),
     ];
     for (args, expected) in rows {
         assert_eq!(made.found(&args.split_whitespace().collect::<Vec<_>>()), expected, "{args}");

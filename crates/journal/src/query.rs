@@ -27,7 +27,7 @@ pub struct Filter {
     pub resource: Option<String>,
     /// The caller's id.
     pub caller: Option<String>,
-    /// Not before this time. The time of an edit is that of its intent.
+    /// Not before this time. The time of an edit is that of its intent; of several refusals in one record, each one's counts.
     pub since: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,
@@ -57,8 +57,9 @@ impl Filter {
     }
 
     fn is_in_time(&self, record: &Record<'_>) -> bool {
-        self.since.is_none_or(|since| record.time >= since)
-            && self.until.is_none_or(|until| record.time < until)
+        // What stands for several refusals was written behind the last of them, after an outage long behind it.
+        let (first, last) = (record.since.unwrap_or(record.time), record.until.unwrap_or(record.time));
+        self.since.is_none_or(|since| last >= since) && self.until.is_none_or(|until| first < until)
     }
 
     fn wants(&self, result: Option<Verdict>) -> bool {

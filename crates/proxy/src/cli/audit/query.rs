@@ -35,7 +35,8 @@ pub(super) struct Args {
     /// The caller's id
     #[arg(long, value_name = "ID")]
     caller: Option<String>,
-    /// Not before; an edit has the time of its intent: 2026-11-24T08:00:00Z, 2026-11-24 (UTC), or how long ago, such as 90m, 2h, 7d
+    /// Not before: 2026-11-24T08:00:00Z, 2026-11-24 (UTC), or how long ago, such as 90m, 2h, 7d; an edit has the time of its intent,
+    /// and refusals that share a record each their own
     #[arg(long, value_name = "TIME")]
     since: Option<When>,
     /// Before, in the same forms
