@@ -141,6 +141,25 @@ fn refusals_on_a_broken_disk_are_counted_until_it_is_well() {
     assert_eq!(findings(&disk), [""; 0]);
 }
 
+/// The end tries the disk once more, and writes what was counted meanwhile.
+#[test]
+fn refusals_on_a_broken_disk_are_on_record_if_it_is_well_at_the_end() {
+    let disk = Simulator::new();
+    let never = Duration::from_hours(1);
+    let (journal, _) =
+        Journal::open_on(Box::new(disk.clone()), Settings { retry: (never, never), ..quick() }).unwrap();
+    disk.fail_at(1, patchgate_journal::simulator::Fault::UntilHealed);
+    assert!(wait(journal.record(Edit::of(1), &asked(1), &[])).is_err());
+    for number in 0..10 {
+        let refused = Refused { status: 403, code: "Forbidden", reasons: &[], subject: Subject::Unknown };
+        journal.refuse(&asked(number), &refused);
+    }
+    disk.heal();
+    journal.close();
+    assert_eq!(on_record(&disk).refusals, 10);
+    assert_eq!(findings(&disk), [""; 0]);
+}
+
 #[test]
 fn an_intent_that_is_dropped_is_closed_as_unknown() {
     let disk = Simulator::new();

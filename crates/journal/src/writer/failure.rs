@@ -75,8 +75,14 @@ impl Writer {
         self.make_do(&error);
     }
 
-    /// Tries whether the storage is well again.
-    pub(super) fn try_again(&mut self) {
+    /// Tries whether the storage is well again, if it is time to, or the `last` time.
+    pub(super) fn try_again_in_time(&mut self, last: bool) {
+        if self.retry.is_some_and(|retry| last || retry.at <= Instant::now()) {
+            self.try_again();
+        }
+    }
+
+    fn try_again(&mut self) {
         let tried =
             if self.segment.is_some() { Ok(()) } else { self.fresh(Source::Nothing, "after a failure") };
         match tried {

@@ -150,6 +150,8 @@ impl Writer {
                 Durability::Relaxed => (usize::MAX, settings.written_within),
             };
             let taken = self.shared.take(&mut batch, until, company);
+            // Before what was counted meanwhile is to be written: at the end there is no later.
+            self.try_again_in_time(taken.stop);
             self.count_flood(&mut batch, taken.stop);
             let mut answers = Vec::new();
             for order in taken.orders {
@@ -171,12 +173,9 @@ impl Writer {
         }
     }
 
-    /// One round: write what was taken; sync what has waited long enough; try again what failed.
+    /// One round: write what was taken; sync what has waited long enough.
     fn turn(&mut self, batch: Batch, sync: bool) -> Batch {
         let now = Instant::now();
-        if self.retry.is_some_and(|retry| retry.at <= now) || (sync && self.retry.is_some()) {
-            self.try_again();
-        }
         let marks = batch.entries.iter().any(|entry| matches!(entry.what, What::Mark(..)));
         let spare = if batch.is_empty() { batch } else { self.commit(batch, sync || marks) };
         // What is not durable yet is kept in memory, to be written anew: it must not be without an end.
