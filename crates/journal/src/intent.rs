@@ -156,8 +156,8 @@ pub(crate) fn recorded<T>(edit: T, mut ticket: Ticket) -> RecordedIntent<T> {
     RecordedIntent { edit, ticket, at }
 }
 
-/// An intent that is queued or recorded and has no outcome. When it is dropped, it gets one: unknown. If the intent was never
-/// recorded, the writer passes that over.
+/// An intent that is queued or recorded and has no outcome. When it is dropped, it gets one: unknown, or that nothing was sent
+/// where nobody ever had the proof. If the intent was never recorded, the writer passes that over.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     shared: Arc<Shared>,
@@ -204,7 +204,9 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if self.armed {
-            _ = self.tell(&Outcome::unknown());
+            // Only who has the proof can send.
+            let outcome = if self.recorded.is_some() { Outcome::unknown() } else { Outcome::not_sent() };
+            _ = self.tell(&outcome);
         }
     }
 }

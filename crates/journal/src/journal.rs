@@ -101,8 +101,8 @@ impl Journal {
 
     /// Puts an edit on record, and gives the proof with which it can be forwarded.
     ///
-    /// The intent is queued at once. Whoever stops waiting for it leaves an outcome behind: unknown. `reasons` say why it was
-    /// allowed, such as ids of policies.
+    /// The intent is queued at once. Whoever stops waiting for it leaves an outcome behind: nothing was sent. `reasons` say why
+    /// it was allowed, such as ids of policies.
     pub fn record<T: Recordable>(
         &self,
         edit: T,

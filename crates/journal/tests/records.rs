@@ -165,12 +165,12 @@ fn an_intent_that_is_dropped_is_closed_as_unknown() {
     let disk = Simulator::new();
     let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
     drop(wait(journal.record(Edit::of(1), &asked(1), &[])).unwrap());
-    // Nobody waits for it at all.
+    // Nobody waits for it at all, so nobody can have sent it.
     drop(journal.record(Edit::of(2), &asked(2), &[]));
     journal.close();
     let found = on_record(&disk);
     assert_eq!(found.outcomes[&id(1)], [Verdict::Unknown]);
-    assert_eq!(found.outcomes[&id(2)], [Verdict::Unknown]);
+    assert_eq!(found.outcomes[&id(2)], [Verdict::Failed]);
     assert_eq!(wait(journal.record(Edit::of(3), &asked(3), &[])).unwrap_err(), NotRecorded::Closed);
 }
 

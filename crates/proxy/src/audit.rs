@@ -221,7 +221,7 @@ pub async fn record(
     let strict = journal.durability() == Durability::Strict;
     let span = if strict { trace.audit("intent") } else { AuditSpan::NONE };
     let recording = journal.record(edit, &asked(told, trace_id.as_deref()), REASONS);
-    // Who stops waiting leaves an outcome behind: unknown.
+    // Who stops waiting leaves an outcome behind: nothing was sent.
     let recorded = within(PATIENCE, recording).await.unwrap_or_else(|_| {
         let _entered = trace.enter();
         tracing::error!(request_id = %told.request_id, trace_id, "the audit record was not written in time");
