@@ -86,7 +86,7 @@ impl Head {
 
     /// Whether a record is the next one.
     pub fn is_followed_by(&self, record: &Sealed<'_>) -> bool {
-        record.seq == self.seq + 1 && record.prev == self.hash
+        Some(record.seq) == self.seq.checked_add(1) && record.prev == self.hash
     }
 }
 

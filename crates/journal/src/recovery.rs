@@ -177,7 +177,7 @@ pub fn scan(segment: impl BufRead, known: &mut Known, see: &mut dyn FnMut(&Seale
 /// many numbers may be left out, and the hash of the last of them is not known.
 fn place(head: Option<Head>, record: &Sealed<'_>, passed_over: u64) -> Option<Problem> {
     let head = head?;
-    let expected = head.seq + 1;
+    let expected = head.seq.saturating_add(1);
     if head.is_followed_by(record) || (record.seq > expected && record.seq - expected <= passed_over) {
         return None;
     }

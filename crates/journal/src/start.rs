@@ -27,19 +27,19 @@ pub(crate) struct Found {
     pub(crate) moved: Vec<(SegmentName, u64)>,
 }
 
+/// Nobody writes so many segments or records. A higher number was put there, and those behind it would come to an end.
+const MOST: u64 = u64::MAX / 2;
+
 /// Reads the end of the chain: the last segment, and those before it up to one that begins as it should, since such a begin
 /// says which intents were open there. What lies before is for `verify`.
 pub(crate) fn look(storage: &dyn Storage) -> io::Result<Found> {
     let listed = reading::list(storage)?;
-    let number = listed.last().map_or(Some(1), |segment| segment.name.number.checked_add(1));
-    // Nobody writes so many; a file of that name was put there.
-    let number = number.ok_or_else(|| {
-        let text = format!(
-            "the last segment has the number {}, and none can have a higher one; move it away",
-            u64::MAX
-        );
-        io::Error::new(io::ErrorKind::InvalidData, text)
-    })?;
+    let last = listed.last().map_or(0, |segment| segment.name.number);
+    if last > MOST {
+        return Err(unusable(format!(
+            "the last segment has the number {last}, which no journal reaches; move it away"
+        )));
+    }
     let from = listed.iter().rposition(|segment| segment.opening.is_some()).unwrap_or(0);
     let end = listed.get(from..).unwrap_or_default();
     let mut known = Known::default();
@@ -48,16 +48,20 @@ pub(crate) fn look(storage: &dyn Storage) -> io::Result<Found> {
         let reader = reading::open(storage, segment.name, segment.counts)?;
         let scan = recovery::scan(reader, &mut known, &mut |_| {})?;
         if let Some(version) = scan.newer() {
-            let broken = Broken::Version(version);
-            let text = format!("'{}': {broken}", segment.name);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            return Err(unusable(format!("'{}': {}", segment.name, Broken::Version(version))));
+        }
+        if let Some(seq) = known.head.map(|head| head.seq).filter(|seq| *seq > MOST) {
+            return Err(unusable(format!(
+                "'{}': it ends with record {seq}, a number that no journal reaches; move it away",
+                segment.name
+            )));
         }
         scans.push((segment, scan));
     }
     let mut found = Found {
         head: known.head.unwrap_or(Head::START),
         begins: known.begins.unwrap_or(Head::START),
-        number,
+        number: last + 1,
         open: known.open.into_iter().collect(),
         news: Mark::nothing(),
         moved: Vec::new(),
@@ -66,6 +70,11 @@ pub(crate) fn look(storage: &dyn Storage) -> io::Result<Found> {
     take_away(storage, &listed, found.begins);
     storage.sync_directory()?;
     Ok(found)
+}
+
+/// That this program can't go on behind what is there.
+fn unusable(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 /// Moves the tails behind the last record of all away, and notes what else is wrong.

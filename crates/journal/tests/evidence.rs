@@ -152,17 +152,32 @@ fn another_version_in_the_midst_is_damage() {
     assert_eq!((started.cut.len(), started.damaged.len()), (1, 1), "{started:?}");
 }
 
-/// A file whose number leaves none for the next segment.
+/// A file, or a record, whose number leaves none for those behind it, be it one less than the last.
 #[test]
 fn the_last_number_is_not_followed_by_the_first() {
-    let disk = some_segments();
-    let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
-    journal.close();
-    let planted = SegmentName { number: u64::MAX, first: 1 }.to_string();
-    Storage::create(&disk, &planted).unwrap();
-    let error = Journal::open_on(Box::new(disk.clone()), quick()).unwrap_err();
-    assert!(error.to_string().contains("move it away"), "{error}");
-    assert!(disk.bytes(&planted).is_some());
+    let whole = some_segments();
+    for number in [u64::MAX, u64::MAX - 1] {
+        let disk = whole.copy();
+        let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+        journal.close();
+        let planted = SegmentName { number, first: 1 }.to_string();
+        Storage::create(&disk, &planted).unwrap();
+        let error = Journal::open_on(Box::new(disk.clone()), quick()).unwrap_err();
+        assert!(error.to_string().contains("move it away"), "{error}");
+        assert!(disk.bytes(&planted).is_some());
+    }
+    for seq in [u64::MAX, u64::MAX - 1] {
+        let disk = whole.copy();
+        let last = segments(&disk).pop().unwrap();
+        let refusal = br#""time":"2026-11-24T08:00:00Z","kind":"refusal""#;
+        let before = Head { seq: seq - 1, hash: chain::Hash::NONE };
+        disk.tamper(&last, |bytes| _ = chain::seal(before, refusal, bytes));
+        assert!(findings(&disk)[0].contains("missing before it"), "{:?}", findings(&disk));
+        let bytes = disk.bytes(&last);
+        let error = Journal::open_on(Box::new(disk.clone()), quick()).unwrap_err();
+        assert!(error.to_string().contains("move it away"), "{error}");
+        assert_eq!(disk.bytes(&last), bytes);
+    }
 }
 
 /// A directory that is as it was before retention until so many reads have come, and then as it is behind it.
