@@ -180,6 +180,34 @@ fn the_last_number_is_not_followed_by_the_first() {
     }
 }
 
+/// Somebody puts a file where the next segment is to be.
+#[test]
+fn a_name_that_is_taken_is_passed_over() {
+    for full in [false, true] {
+        let disk = Simulator::new();
+        let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+        let intent = wait(journal.record(Edit::of(1), &asked(1), &[])).unwrap();
+        let end = wait(journal.checkpoint()).unwrap().0;
+        let last = SegmentName::parse(&segments(&disk).pop().unwrap()).unwrap();
+        let planted = SegmentName { number: last.number + 1, first: end.seq + 1 }.to_string();
+        Storage::create(&disk, &planted).unwrap();
+        // What is written next needs another segment: the reserve, or a fresh one.
+        if full {
+            disk.quota(Some(disk.used()));
+        } else {
+            disk.lose(&last.to_string());
+        }
+        wait(intent.close(Outcome::answered(204, None))).unwrap();
+        disk.quota(None);
+        wait_until_writable(&journal);
+        edits(&journal, 10..12);
+        journal.close();
+        assert_eq!(disk.bytes(&planted).unwrap(), b"");
+        assert_eq!(support::on_record(&disk).outcomes[&id(1)].len(), 1);
+        assert_eq!(findings(&disk) == [""; 0], full, "{:?}", findings(&disk));
+    }
+}
+
 /// A directory that is as it was before retention until so many reads have come, and then as it is behind it.
 struct Goes {
     before: Simulator,

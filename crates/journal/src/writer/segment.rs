@@ -37,12 +37,19 @@ impl Writer {
     /// of it is durable when this returns; after an error the chain is as if nothing had been tried.
     pub(super) fn fresh(&mut self, from: Source, why: &str) -> io::Result<()> {
         self.storage.check()?;
-        let name = SegmentName { number: self.number, first: self.head.seq + 1 };
-        let file = match from {
-            Source::Nothing => self.storage.create(&name.to_string())?,
-            Source::Reserve => {
-                self.reserve = false;
-                self.storage.take_up(RESERVE, &name.to_string())?
+        let (name, file) = loop {
+            let name = SegmentName { number: self.number, first: self.head.seq + 1 };
+            let file = match from {
+                Source::Nothing => self.storage.create(&name.to_string()),
+                Source::Reserve => {
+                    self.reserve = false;
+                    self.storage.take_up(RESERVE, &name.to_string())
+                }
+            };
+            match file {
+                // Somebody put a file there. It stays, and would be in the way for ever.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.number += 1,
+                file => break (name, file?),
             }
         };
         self.number += 1;
