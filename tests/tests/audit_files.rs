@@ -79,6 +79,9 @@ fn what_is_done_to_a_segment_under_a_running_gateway_is_found() {
         // Nor does it go away with another start, and what was recorded since is there.
         let (status, output) = scene.gateway.stop();
         assert!(status.success(), "{what}: {output}");
+        // What another file had to take the place of is told of at once.
+        let told = output.lines().any(|line| line.contains("ERROR") && line.contains("somebody changed"));
+        assert_eq!(told, index == 2 && said == "missing", "{what}: {output}");
         Scene::on(folder.path()).gateway.stop();
         let found = findings(folder.path());
         assert!(found.iter().any(|finding| finding.contains(said)), "{what}: {found:#?}");

@@ -89,4 +89,4 @@ pub(crate) use journal::with_line;
 pub use journal::{Journal, OpenError, Started};
 pub use record::{Asked, Outcome, Refused, Subject, Verdict, Who};
 pub use retention::Retention;
-pub use settings::{Committed, Durability, Settings};
+pub use settings::{Committed, Durability, Replaced, Settings};

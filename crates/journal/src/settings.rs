@@ -23,6 +23,9 @@ pub enum Durability {
 /// Whoever is told how long a commit took.
 pub type Committed = Arc<dyn Fn(Duration) + Send + Sync>;
 
+/// Whoever is told why a segment was replaced.
+pub type Replaced = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// What can be set.
 #[derive(Clone)]
 pub struct Settings {
@@ -53,6 +56,9 @@ pub struct Settings {
     pub clock: fn() -> Timestamp,
     /// Told how long each commit took: write, and sync where there was one. Called by the journal's own thread.
     pub committed: Option<Committed>,
+    /// Told why a segment had to end, its disk having failed or somebody having changed it, where a fresh one took its place at
+    /// once: then [`Health`](crate::Health) says nothing of it. Called by the journal's own thread.
+    pub replaced: Option<Replaced>,
 }
 
 impl Settings {
@@ -81,6 +87,7 @@ impl Default for Settings {
             refusals_per_second: 20,
             clock: Timestamp::now,
             committed: None,
+            replaced: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use etcetera::BaseStrategy;
 use patchgate_journal::storage::Storage;
 use patchgate_journal::{
     Asked, Closing, DiskError, Durability, FieldRules, Health, Journal, NotRecorded, OpenError,
-    RecordedIntent, Refused, Retention, Settings, Started, Subject, Who,
+    RecordedIntent, Refused, Replaced, Retention, Settings, Started, Subject, Who,
 };
 use patchgate_model::refusal::RecordFault;
 use patchgate_model::{Credential, Recordable, Refusal, RequestId, Violation};
@@ -107,6 +107,7 @@ pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, Path
         // No edit is to be refused for the record's sake that has its place among the requests.
         most_open: config.limits.in_flight.0.max(Settings::default().most_open),
         committed: Some(Arc::new(move |took: Duration| commits.record(took.as_secs_f64(), &[]))),
+        replaced: Some(replaced(directory.clone())),
         ..Settings::default()
     };
     let (journal, started) = match begin(&directory, settings) {
@@ -144,6 +145,18 @@ pub fn open(config: &Config, instruments: &Instruments) -> Result<(Journal, Path
     }
     instruments.watch_audit(&journal);
     Ok((journal, directory))
+}
+
+/// Says that the file that was written to is not any more: edits go on, and nobody else would hear of it.
+fn replaced(directory: PathBuf) -> Replaced {
+    Arc::new(move |reason| {
+        tracing::error!(
+            directory = %directory.display(),
+            reason = reason::plain(reason),
+            "the disk of the audit journal failed, or somebody changed the file that was written to; the journal goes on in another \
+             file, and edits are taken; look at the directory and its disk; `patchgate audit verify` says whether anything is missing"
+        );
+    })
 }
 
 /// Says once that the journal cannot be written, and once that it can again: of the edits that are refused meanwhile each has

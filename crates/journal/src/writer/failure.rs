@@ -68,7 +68,12 @@ impl Writer {
         let mut error = error;
         if !is_full(&error) {
             match self.fresh(Source::Nothing, &format!("after a failure: {error}")) {
-                Ok(()) => return self.writable_with_reserve(),
+                Ok(()) => {
+                    if let Some(replaced) = &self.shared.settings.replaced {
+                        replaced(&error.to_string());
+                    }
+                    return self.writable_with_reserve();
+                }
                 Err(again) => error = again,
             }
         }
