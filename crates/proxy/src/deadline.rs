@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// As many alarms are kept for use.
@@ -103,8 +104,10 @@ impl Alarm {
         if self.asked && due >= self.set_to() && !self.sleep.is_elapsed() {
             return Poll::Pending;
         }
-        self.asked = true;
-        self.poll_due(cx, due)
+        let polled = self.poll_due(cx, due);
+        // A task that has used up what it may do at a time is sent to come again, and the runtime has been told nothing.
+        self.asked = has_budget_remaining();
+        polled
     }
 }
 
@@ -112,6 +115,7 @@ impl Alarm {
 mod tests {
     use std::future::{pending, ready};
 
+    use tokio::task::coop::consume_budget;
     use tokio::time::timeout;
 
     use super::*;
@@ -146,6 +150,30 @@ mod tests {
                     assert_eq!(SPARE.with_borrow(Vec::len), 1);
                 }
             });
+        }
+    }
+
+    /// Whatever of that was left when it asked.
+    #[tokio::test]
+    async fn an_alarm_wakes_a_task_that_has_used_up_what_it_may_do_at_a_time() {
+        for poll in [Alarm::poll_due, Alarm::poll_due_here] {
+            for set in [Duration::ZERO, Duration::from_hours(1)] {
+                // A task may do 128 things at a time.
+                for done in 100..=130 {
+                    let mut alarm = Alarm::new(set);
+                    let due = Instant::now() + Duration::from_millis(5);
+                    let mut left = done;
+                    let waking = poll_fn(|cx| {
+                        for _ in 0..std::mem::take(&mut left) {
+                            _ = pin!(consume_budget()).poll(cx);
+                        }
+                        poll(&mut alarm, cx, due)
+                    });
+                    timeout(Duration::from_secs(20), waking)
+                        .await
+                        .unwrap_or_else(|_| panic!("{set:?}, {done} things done"));
+                }
+            }
         }
     }
 
