@@ -178,6 +178,21 @@ fn an_answer_with_a_length_and_chunks_goes_by_its_chunks() {
     assert_eq!((answer.status, answer.text().as_str(), answer.header("content-length")), (200, "a", None));
 }
 
+/// A list of one number is that number (RFC 9110, 8.6), and nobody is sent the list.
+#[test]
+fn an_answer_that_tells_its_length_as_a_list_tells_it_once() {
+    for length in ["1, 1", "1,1", "1\r\nContent-Length: 1"] {
+        let upstream = Upstream::saying(format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\na"
+        ));
+        let gateway = Gateway::before(upstream.address);
+        for answer in [gateway.patch(INCIDENT, EDIT), gateway.get(INCIDENT)] {
+            assert_eq!((answer.status, answer.text().as_str()), (200, "a"), "{length:?}");
+            assert_eq!(answer.headers("content-length"), ["1"], "{length:?}");
+        }
+    }
+}
+
 #[test]
 fn connections_are_counted_in_all_and_by_address() {
     let upstream = Upstream::start();

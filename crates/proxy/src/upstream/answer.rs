@@ -48,6 +48,10 @@ impl Answer {
         // Most answers have one such field: nothing is allocated for it.
         let (mut first, mut gone) = (None, Vec::new());
         for (name, value) in &headers {
+            // "3, 3" is 3 to the parser, and goes on to nobody like that (RFC 9110, 8.6): who writes the answer says it anew.
+            if name == CONTENT_LENGTH && !value.as_bytes().iter().all(u8::is_ascii_digit) {
+                gone.push(CONTENT_LENGTH);
+            }
             if !is_hop_by_hop(name) {
                 continue;
             }
