@@ -676,6 +676,28 @@ fn a_caller_who_has_said_everything_still_gets_its_answer() {
     }
 }
 
+/// To close over what nobody has read would take back what is still on its way.
+#[test]
+fn a_last_answer_reaches_a_caller_who_goes_on_sending() {
+    const LENGTH: usize = 8 << 20;
+    let upstream = Upstream::answering(|_, stream| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {LENGTH}\r\n\r\n");
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&vec![b'x'; LENGTH])).is_ok()
+    });
+    let gateway = Gateway::before(upstream.address);
+    for behind in ["\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        let mut connection = gateway.connect();
+        let last = format!(
+            "GET {INCIDENT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n"
+        );
+        connection.send(last.as_bytes());
+        connection.read_until(b"xxxx");
+        connection.send(behind.as_bytes());
+        assert_eq!(connection.receive().expect("an answer").body.len(), LENGTH, "{behind:?}");
+        assert!(connection.is_closed(), "{behind:?}");
+    }
+}
+
 #[test]
 fn connections_are_kept_on_both_sides() {
     let opened = Arc::new(AtomicUsize::new(0));

@@ -60,6 +60,7 @@ pub(super) async fn serve(
         rounds.await
     };
     let refused = result.as_ref().is_err_and(hyper::Error::is_parse);
+    let whole = result.is_ok();
     if let Err(error) = result {
         tracing::debug!(%error, "connection of a caller ended");
         if error.is_parse_too_large() {
@@ -71,7 +72,7 @@ pub(super) async fn serve(
     if let Some(why) = line.late() {
         worker.metrics.closed(why);
     }
-    if refused || line.seen().is_unfinished() {
+    if refused || line.seen().is_unfinished() || (whole && line.has_come()) {
         // It is rare and has a buffer: it lies apart, so that a connection is small.
         Box::pin(line.linger(LINGER_BYTES, LINGER)).await;
     }

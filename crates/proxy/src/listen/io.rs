@@ -152,7 +152,7 @@ impl Line {
     }
 
     /// Whether bytes of the caller wait in the system, even if the runtime has not been told yet.
-    fn has_come(&self) -> bool {
+    pub fn has_come(&self) -> bool {
         SockRef::from(&*self.stream).peek(&mut [MaybeUninit::uninit()]).is_ok_and(|count| count > 0)
     }
 
