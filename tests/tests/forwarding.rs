@@ -1,7 +1,7 @@
 //! What goes upstream, what comes back, and what happens when Graph does not answer.
 
 use std::collections::HashSet;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -418,6 +418,33 @@ fn a_caller_of_http_1_0_gets_no_chunks() {
     let answer = connection.receive().expect("an answer");
     assert_eq!((answer.status, answer.text().as_str()), (200, "{}"));
     assert_eq!(answer.header("transfer-encoding"), None);
+}
+
+/// To it an answer without a length ends with the connection: with a reset, where that is too early.
+#[test]
+fn a_caller_of_http_1_0_hears_that_an_answer_broke_off() {
+    let upstream = Upstream::answering(|request, stream| {
+        let whole = request.header("client-request-id") == Some("whole");
+        let end = if whole { "0\r\n\r\n" } else { "" };
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        write!(stream, "{head}9\r\nonly this\r\n{end}").is_ok() && whole
+    });
+    let gateway = Gateway::before(upstream.address);
+    for (id, expected) in [("whole", None), ("broken", Some(ErrorKind::ConnectionReset))] {
+        for (method, body) in [("PATCH", EDIT), ("GET", "")] {
+            let mut connection = gateway.connect();
+            let head = format!(
+                "{method} {INCIDENT} HTTP/1.0\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nclient-request-id: {id}\r\n\
+                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            connection.send(head.as_bytes());
+            connection.read_until(b"only this");
+            let end = connection.stream().read(&mut [0]);
+            assert_eq!(end.as_ref().err().map(std::io::Error::kind), expected, "{id}, {method}: {end:?}");
+            assert!(!matches!(end, Ok(1)), "{id}, {method}");
+        }
+    }
 }
 
 // Links.

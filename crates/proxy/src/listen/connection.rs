@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::{Request, Response, Version};
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
@@ -72,6 +72,9 @@ pub(super) async fn serve(
     if let Some(why) = line.late() {
         worker.metrics.closed(why);
     }
+    if whole {
+        line.end_whole();
+    }
     if refused || line.seen().is_unfinished() || (whole && line.has_come()) {
         // It is rare and has a buffer: it lies apart, so that a connection is small.
         Box::pin(line.linger(LINGER_BYTES, LINGER)).await;
@@ -130,7 +133,9 @@ fn requests(
     let ending = *drain.borrow() != Drain::Serving;
     let drain = Arc::new(drain);
     let connection = Arc::new(Connection { worker, line, entrance: entrance.clone() });
-    service_fn(move |request| {
+    service_fn(move |request: Request<Incoming>| {
+        // A caller of HTTP/1.0 knows no chunks: to it what has no length ends with the connection.
+        let until_closed = (request.version() == Version::HTTP_10).then(|| Arc::clone(&connection));
         // The parser drops what it waits for when the caller is gone; the request goes on. One that panicked has no answer,
         // and its connection closes without one.
         let handling = pipeline::handle(Arc::clone(&connection), Arrived::now(request));
@@ -141,6 +146,11 @@ fn requests(
             // The end may have come while it was under way. What has not changed need not be looked at, under a lock.
             if ending || drain.has_changed().unwrap_or(true) {
                 respond::close(response.headers_mut());
+            }
+            if let Some(Connection { line, .. }) = until_closed.as_deref()
+                && response.size_hint().exact().is_none()
+            {
+                line.end_broken();
             }
             Ok::<_, Panicked>(response)
         }

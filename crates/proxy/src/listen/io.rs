@@ -60,6 +60,7 @@ pub struct Line {
     busy: AtomicBool,
     closing: AtomicBool,
     parks: AtomicBool,
+    breaks: AtomicBool,
     flush: AtomicBool,
     flushed: AtomicBool,
     late: OnceLock<Closed>,
@@ -94,6 +95,7 @@ impl Line {
             busy: no(),
             closing: no(),
             parks: no(),
+            breaks: no(),
             flush: no(),
             flushed: no(),
             late: OnceLock::new(),
@@ -149,6 +151,25 @@ impl Line {
     pub async fn reset(&self) {
         // An error here is one of the runtime at its end; then there is no caller either.
         _ = self.stream.ready(Interest::ERROR).await;
+    }
+
+    /// From now on the connection ends with a reset, unless [`end_whole`](Self::end_whole) is said: its end would be that of an
+    /// answer, whole or not.
+    pub fn end_broken(&self) {
+        self.breaks.store(true, Ordering::Relaxed);
+        self.reset_at_end(true);
+    }
+
+    /// All that was to be written has been.
+    pub fn end_whole(&self) {
+        if self.breaks.load(Ordering::Relaxed) {
+            self.reset_at_end(false);
+        }
+    }
+
+    fn reset_at_end(&self, reset: bool) {
+        // A socket that refuses it is about to fail anyway.
+        _ = SockRef::from(&*self.stream).set_linger(reset.then_some(Duration::ZERO));
     }
 
     /// Whether bytes of the caller wait in the system, even if the runtime has not been told yet.
