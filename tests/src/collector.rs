@@ -193,13 +193,10 @@ async fn serve(listener: TcpListener, protocol: Protocol, tls: Option<TlsAccepto
     while let Ok((stream, _)) = listener.accept().await {
         let (kept, tls) = (Arc::clone(&kept), tls.clone());
         tokio::spawn(async move {
-            match tls {
-                None => exchange(stream, protocol, &kept).await,
-                Some(tls) => match tls.accept(stream).await {
-                    Ok(stream) => exchange(stream, protocol, &kept).await,
-                    // The gateway does not trust it, or the other way round.
-                    Err(_) => {}
-                },
+            let Some(tls) = tls else { return exchange(stream, protocol, &kept).await };
+            // Else one of the two does not trust the other.
+            if let Ok(stream) = tls.accept(stream).await {
+                exchange(stream, protocol, &kept).await;
             }
         });
     }

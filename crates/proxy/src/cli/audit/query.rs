@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// A key of the path, such as the id of what was edited
     #[arg(long, value_name = "KEY")]
     resource: Option<String>,
-    /// The caller's id
+    /// The caller's id; no caller has one yet
     #[arg(long, value_name = "ID")]
     caller: Option<String>,
     /// Not before: 2026-11-24T08:00:00Z, 2026-11-24 (UTC), or how long ago, such as 90m, 2h, 7d; an edit has the time of its intent,
