@@ -747,6 +747,31 @@ fn what_is_lost_is_logged_once() {
     }
 }
 
+#[test]
+fn why_a_collector_takes_nothing_is_said() {
+    let [root, other] = ["root", "other"].map(Authority::root);
+    let (_folder, file) = files(&[("other.pem", other.pem())]);
+    for protocol in Protocol::ALL {
+        let server = root.sign(&leaf(&["localhost"])).server(rustls::ALL_VERSIONS);
+        let untrusted = Collector::behind_tls(protocol, server).url();
+        let refusing = format!("http://{NOBODY}/secret");
+        for (url, why) in [(untrusted, "UnknownIssuer\""), (refusing, "Connection refused\"")] {
+            let variables: [(&str, &str); 3] = [
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name()),
+                ("OTEL_EXPORTER_OTLP_CERTIFICATE", &file("other.pem")),
+            ];
+            let gateway = Gateway::start_with(&[], &variables);
+            gateway.get("/none");
+            let (status, output) = gateway.stop();
+            assert!(status.success(), "{output}");
+            let told = output.lines().find(|line| line.contains("the collector takes no spans"));
+            assert!(told.is_some_and(|line| line.contains(why)), "{url}, {protocol:?}: {output}");
+            assert!(!output.contains("secret"), "{output}");
+        }
+    }
+}
+
 /// Many requests, each answered, and a clean end; what was logged.
 fn assert_answers_and_ends(gateway: Gateway, protocol: Protocol) -> String {
     let mut connection = gateway.connect();

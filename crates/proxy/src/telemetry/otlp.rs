@@ -7,7 +7,6 @@
 //! after no redirect. A password in its URL is in a header before a library sees the URL: at their finest levels they log it.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::thread;
 
 use http::HeaderMap;
@@ -22,6 +21,7 @@ use reqwest::redirect;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use super::telling::{Keeping, Reason, whole};
 use super::tls::Tls;
 use super::variables::{self, Signal, Variable};
 use crate::config::{Otlp, OtlpProtocol};
@@ -75,6 +75,7 @@ pub(super) struct Route {
     endpoint: String,
     /// There is none in cleartext.
     tls: Option<Tls>,
+    reason: Reason,
 }
 
 /// The thread on which gRPC lives, of all signals; it ends when this is dropped.
@@ -93,7 +94,12 @@ impl Route {
         let protocol = protocol(signal, configured)?;
         let endpoint = endpoint(signal, named, protocol)?;
         let tls = is_https(&endpoint).then(|| Tls::of(signal)).transpose()?;
-        Ok(Some(Self { signal, protocol, endpoint, tls }))
+        Ok(Some(Self { signal, protocol, endpoint, tls, reason: Reason::default() }))
+    }
+
+    /// Where the exporter keeps why an attempt failed, if it knows.
+    pub(super) fn reason(&self) -> Reason {
+        self.reason.clone()
     }
 
     /// The exporter of traces.
@@ -133,7 +139,8 @@ impl Route {
     }
 
     fn over_http<B: WithExportConfig + WithHttpConfig>(self, builder: B) -> Result<B, TelemetryError> {
-        let builder = builder.with_protocol(Protocol::HttpBinary).with_http_client(self.client()?);
+        let client = Keeping { client: self.client()?, reason: self.reason() };
+        let builder = builder.with_protocol(Protocol::HttpBinary).with_http_client(client);
         let (endpoint, credentials) = apart(self.endpoint)?;
         let text = credentials.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let headers = text.map(|text| (AUTHORIZATION.to_string(), text.to_owned()));
@@ -223,17 +230,6 @@ fn apart(endpoint: String) -> Result<(String, HeaderMap), reqwest::Error> {
     _ = url.set_username("");
     _ = url.set_password(None);
     Ok((url.into(), request.headers().clone()))
-}
-
-/// An error with its sources; by itself it says little.
-fn whole(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

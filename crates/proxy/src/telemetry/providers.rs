@@ -46,7 +46,8 @@ impl Providers {
         let tracer = match spans {
             None => None,
             Some(route) => {
-                let exporter = Telling::new(route.spans(&mut grpc)?);
+                let reason = route.reason();
+                let exporter = Telling::new(route.spans(&mut grpc)?, reason);
                 let builder = SdkTracerProvider::builder().with_batch_exporter(exporter);
                 Some(builder.with_resource(resource.clone()).build())
             }
@@ -54,7 +55,9 @@ impl Providers {
         let logger = match lines {
             None => None,
             Some(route) => {
-                let processor = BatchLogProcessor::builder(Telling::new(route.logs(&mut grpc)?)).build();
+                let reason = route.reason();
+                let exporter = Telling::new(route.logs(&mut grpc)?, reason);
+                let processor = BatchLogProcessor::builder(exporter).build();
                 let builder = SdkLoggerProvider::builder().with_log_processor(Nameless);
                 Some(builder.with_log_processor(processor).with_resource(resource.clone()).build())
             }
@@ -62,7 +65,8 @@ impl Providers {
         let scrape = Scrape::default();
         let mut meter = SdkMeterProvider::builder().with_reader(scrape.clone()).with_resource(resource);
         if let Some(route) = metrics {
-            let exporter = Telling::new(route.metrics(&mut grpc)?);
+            let reason = route.reason();
+            let exporter = Telling::new(route.metrics(&mut grpc)?, reason);
             meter = meter.with_reader(PeriodicReader::builder(exporter).build());
         }
         Ok(Self { tracer, meter: meter.build(), logger, scrape, _grpc: grpc })
