@@ -346,6 +346,13 @@ fn a_query_filters() {
     for (args, expected) in rows {
         assert_eq!(made.found(&args.split_whitespace().collect::<Vec<_>>()), expected, "{args}");
     }
+    for (since, until) in
+        [("2026-11-25", "2026-11-24"), ("2026-11-24", "2026-11-24T01:00:00+01:00"), ("2h", "3h")]
+    {
+        let told = made.run(&["query", "--format", "csv", "--since", since, "--until", until]);
+        assert_eq!((told.code, told.out.as_str()), (Some(2), ""), "{since} to {until}");
+        assert!(told.err.starts_with("error: no time lies between: --since is "), "{}", told.err);
+    }
     // By the clock of the machine all of it is either before or after.
     let (since, until) = (made.found(&["--since", "1h"]), made.found(&["--until", "1h"]));
     assert!((since.is_empty() && until == all) || (until.is_empty() && since == all));

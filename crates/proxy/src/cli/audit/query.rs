@@ -119,6 +119,14 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
         }),
         request_id: args.request_id,
     };
+    if let (Some(since), Some(until)) = (filter.since, filter.until)
+        && since >= until
+    {
+        // That nothing was found would be taken for an answer.
+        return Err(Failed(format!(
+            "no time lies between: --since is {since}, and --until {until} is not behind it"
+        )));
+    }
     let journal = args.which.find()?;
     if journal.bytes == 0 {
         return Err(journal.empty());
