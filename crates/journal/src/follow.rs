@@ -34,8 +34,13 @@ impl<S: Reading> Follower<S> {
                 Ok(())
             });
             match read {
-                // Retention took it away: there are fewer.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                // Retention took it away: there are fewer. The newest one, which could not be begun, has nothing.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if follower.at.is_some() {
+                        break;
+                    }
+                    continue;
+                }
                 other => other?,
             }
             follower.at = Some((segment, begins.front().copied().unwrap_or_default()));

@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +13,9 @@ use patchgate_journal::follow::Follower;
 use patchgate_journal::query::{self, Edits, Filter, Found, Query};
 use patchgate_journal::record::Kind;
 use patchgate_journal::record::read::{Decision, Record};
+use patchgate_journal::segment::SegmentName;
 use patchgate_journal::simulator::Simulator;
+use patchgate_journal::storage::Reading;
 use patchgate_journal::verify::verify;
 use patchgate_journal::{
     Asked, Directory, Durability, FieldRules, HashKey, Journal, Keep, NoKey, NotRecorded, Outcome, Refused,
@@ -295,6 +298,36 @@ fn a_follower_begins_in_whichever_segment_the_last_records_stand() {
             .unwrap();
         assert_eq!(seen, all[all.len().saturating_sub(last)..], "the last {last}");
     }
+}
+
+/// A directory in which a segment that could not be begun was still seen.
+struct Begun(Simulator);
+
+impl Reading for Begun {
+    fn segments(&self) -> io::Result<Vec<(SegmentName, u64)>> {
+        let mut segments = self.0.segments()?;
+        segments.push((SegmentName { number: u64::MAX, first: u64::MAX }, 0));
+        Ok(segments)
+    }
+
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        self.0.read(name, from)
+    }
+}
+
+#[test]
+fn a_follower_does_not_begin_anew_where_the_newest_segment_is_gone() {
+    let mut seen = Vec::new();
+    let disk = some_segments();
+    let end = verify(&disk, &[], &mut |_, _| ()).unwrap().last.unwrap().0.seq;
+    Follower::before_last(Begun(disk), 3)
+        .unwrap()
+        .catch_up(&mut |line| {
+            seen.push(Record::parse(line).unwrap().seq);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, [end - 2, end - 1, end]);
 }
 
 #[test]
