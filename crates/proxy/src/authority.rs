@@ -16,10 +16,16 @@ pub fn plain(scheme: &str, authority: &Authority) -> Authority {
     authority.host().parse().unwrap_or_else(|_| authority.clone())
 }
 
+/// The port that stands behind the host: digits alone. The library takes a sign before them, too.
+pub fn port(authority: &Authority) -> Option<u16> {
+    let port = authority.port()?;
+    port.as_str().bytes().all(|byte| byte.is_ascii_digit()).then(|| port.as_u16())
+}
+
 /// Whether what stands behind the host is a port that there is, or nothing.
 pub fn has_port_or_none(authority: &Authority) -> bool {
     let behind_name = authority.as_str().rsplit('@').next().unwrap_or_default();
-    behind_name == authority.host() || authority.port_u16().is_some_and(|port| port != 0)
+    behind_name == authority.host() || port(authority).is_some_and(|port| port != 0)
 }
 
 /// Whether an '@' stands behind the authority of a URL. Then a password may have ended it, with a '/', '?' or '#' in it, and
@@ -75,6 +81,7 @@ mod tests {
             ("a.example:0", false),
             ("a.example:65536", false),
             ("a.example:port", false),
+            ("a.example:+1", false),
         ] {
             assert_eq!(has_port_or_none(&authority.parse().unwrap()), holds, "{authority}");
         }

@@ -13,7 +13,7 @@ use super::{
     Outbound, Refusal, Resource, Ruleset, media_type,
 };
 use crate::head::{Head, Target};
-use crate::via;
+use crate::{authority, via};
 
 pub(super) fn admit<'h>(rules: &'h Ruleset, head: &'h Head, caller: Caller) -> Result<Admitted<'h>, Refusal> {
     let seen = Seen::of(&head.headers);
@@ -86,7 +86,7 @@ fn is_host(text: &[u8]) -> bool {
     }
     Authority::try_from(text).is_ok_and(|authority| {
         let bare = authority.as_str() == authority.host();
-        !authority.as_str().contains('@') && (bare || authority.port_u16().is_some())
+        !authority.as_str().contains('@') && (bare || authority::port(&authority).is_some())
     })
 }
 
@@ -201,7 +201,7 @@ mod tests {
     fn is_host_by_the_parser(text: &[u8]) -> bool {
         Authority::try_from(text).is_ok_and(|authority| {
             let bare = authority.as_str() == authority.host();
-            !authority.as_str().contains('@') && (bare || authority.port_u16().is_some())
+            !authority.as_str().contains('@') && (bare || authority::port(&authority).is_some())
         })
     }
 
