@@ -97,7 +97,8 @@ impl Links {
                 let overlong = std::mem::take(&mut self.overlong);
                 let names_link = !link && !overlong && is_link_name(&held);
                 self.place = if names_link { Place::Named { colon: false } } else { Place::Outside };
-                match self.turned(&held).filter(|_| link && !overlong) {
+                // Most strings are no links, and are not looked into.
+                match (link && !overlong).then(|| self.turned(&held)).flatten() {
                     Some(turned) => out.extend_from_slice(&turned),
                     None => out.extend_from_slice(&held),
                 }
