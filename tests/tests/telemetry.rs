@@ -580,6 +580,9 @@ fn a_variable_that_says_nothing_known_is_named() {
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:65536"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
         &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "tcp://localhost:4318")],
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://localhost"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
+        &[("OTEL_EXPORTER_OTLP_INSECURE", "yes")],
+        &[("OTEL_BSP_SCHEDULE_DELAY", "5s")],
+        &[("OTEL_BSP_MAX_QUEUE_SIZE", "0")],
     ] {
         let mut command = gateway::command(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1").envs(variables.iter().copied());
@@ -618,6 +621,33 @@ fn a_variable_that_says_nothing_known_has_no_password_in_its_words() {
             assert!(said.contains("OTEL_EXPORTER_OTLP_ENDPOINT: '***@127.0.0.1"), "{said}");
             assert!(!said.contains("hunter2"), "{said}");
         }
+    }
+}
+
+/// What is a secret where all is right is one where something is wrong.
+#[test]
+fn of_a_wrong_variable_no_secret_is_said() {
+    const HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+    const BASE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    const OWN: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+    for (name, value, said) in [
+        (HEADERS, "x-key=secret", None),
+        (HEADERS, " x-key = secret ,authorization=Bearer%20secret,", None),
+        (HEADERS, "x-key: secret", Some("'***' is not")),
+        (HEADERS, "x-key=secret,secret", Some("'***' is not")),
+        (HEADERS, "x key=secret", Some("'***' is not")),
+        (HEADERS, "x-key=", Some("'***' is not")),
+        (OWN, "http://127.0.0.1:1/v1/traces?key=secret", None),
+        (BASE, "http://127.0.0.1:1/?key=secret", Some("'http://127.0.0.1:1/?…' is not")),
+        (BASE, "http://127.0.0.1:1#secret", Some("'http://127.0.0.1:1?…' is not")),
+    ] {
+        let mut command = gateway::command(&["config", "check"]);
+        command.env(BASE, "http://127.0.0.1:1").env(name, value);
+        let output = command.output().expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), said.is_none(), "{value}: {told}");
+        let expected = said.map(|said| format!("{name}: {said}")).unwrap_or_default();
+        assert!(!told.contains("secret") && told.contains(&expected), "{value}: {told}");
     }
 }
 

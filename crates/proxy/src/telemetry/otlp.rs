@@ -32,6 +32,9 @@ const KEY: &str = "telemetry.otlp.endpoint";
 const CERTIFICATES: &str = "an https collector needs this machine's CA certificates (the package is often called ca-certificates), \
      or those of a file in OTEL_EXPORTER_OTLP_CERTIFICATE";
 
+/// What a query or a fragment would make of the path behind it.
+const NO_QUERY: &str = "a URL that ends with its path, for that of a signal is put behind it; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is taken as it stands";
+
 /// Why there is no exporter.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -203,13 +206,15 @@ fn endpoint(signal: Signal, named: Variable, protocol: OtlpProtocol) -> Result<S
     let bare = protocol == OtlpProtocol::Grpc && *name != KEY && !value.contains("://");
     let scheme = if variables::insecure(signal) { "http" } else { "https" };
     let url = if bare { format!("{scheme}://{value}") } else { value.clone() };
+    let is_base = protocol == OtlpProtocol::Http && !signal.owns(name);
     if !variables::is_url(&url) {
         return Err(variables::wrong(named, expected));
     }
-    Ok(match protocol {
-        OtlpProtocol::Http if !signal.owns(name) => format!("{}{}", url.trim_end_matches('/'), signal.path()),
-        _ => url,
-    })
+    if is_base && let Some((before, _)) = url.split_once(['?', '#']) {
+        // There may be a secret in it.
+        return Err(variables::wrong((name, format!("{before}?…")), NO_QUERY));
+    }
+    Ok(if is_base { format!("{}{}", url.trim_end_matches('/'), signal.path()) } else { url })
 }
 
 /// Whether a collector is spoken to with TLS.

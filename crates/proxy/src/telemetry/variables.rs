@@ -4,8 +4,8 @@
 use std::env;
 use std::time::Duration;
 
-use http::Uri;
 use http::uri::Authority;
+use http::{HeaderName, Uri};
 
 use super::otlp::TelemetryError;
 use crate::authority::{has_port_or_none, may_be_cut_short};
@@ -78,6 +78,13 @@ const CLIENT_KEY: Names = Names {
     logs: "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY",
     all: "OTEL_EXPORTER_OTLP_CLIENT_KEY",
 };
+const HEADERS: Names = Names {
+    traces: "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    metrics: "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+    all: "OTEL_EXPORTER_OTLP_HEADERS",
+};
+/// How spans wait, besides for how long.
+const QUEUE: [&str; 2] = ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 const TEMPORALITIES: [&str; 3] = ["cumulative", "delta", "lowmemory"];
 const SAMPLERS: [&str; 6] = [
@@ -190,7 +197,24 @@ pub(super) fn check(signal: Signal) -> Result<(), TelemetryError> {
         Signal::Logs => "'none': lines are sent as they are",
     };
     refuse(signal.find(&COMPRESSION), |value| value == "none", plain)?;
-    refuse(signal.find(&TIMEOUT), |value| value.parse::<u64>().is_ok(), "a number of milliseconds")
+    refuse(signal.find(&TIMEOUT), |value| value.parse::<u64>().is_ok(), "a number of milliseconds")?;
+    let is_known = |value: &str| ["true", "false"].iter().any(|known| known.eq_ignore_ascii_case(value));
+    refuse(signal.find(&INSECURE), is_known, "true or false")?;
+    match signal.find(&HEADERS) {
+        // What it says may be a secret.
+        Some((name, list)) if !list.split(',').all(is_header) => {
+            let expected = "name=value, with a comma between several";
+            Err(TelemetryError::Wrong { name, value: "***".to_owned(), expected })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether this is a header field as a variable has it, or nothing.
+fn is_header(text: &str) -> bool {
+    let is_name = |name: &str| HeaderName::from_bytes(name.trim().as_bytes()).is_ok();
+    text.trim().is_empty()
+        || text.split_once('=').is_some_and(|(name, value)| is_name(name) && !value.trim().is_empty())
 }
 
 fn check_sampler() -> Result<(), TelemetryError> {
@@ -203,7 +227,11 @@ fn check_sampler() -> Result<(), TelemetryError> {
         set("OTEL_TRACES_SAMPLER_ARG"),
         |value| value.parse::<f64>().is_ok_and(|ratio| (0.0..=1.0).contains(&ratio)),
         "the part of traces that is kept, from 0 to 1",
-    )
+    )?;
+    let delay = set("OTEL_BSP_SCHEDULE_DELAY");
+    refuse(delay, |value| value.parse::<u64>().is_ok(), "a number of milliseconds")?;
+    let is_count = |value: &str| value.parse::<usize>().is_ok_and(|count| count > 0);
+    QUEUE.into_iter().try_for_each(|name| refuse(set(name), is_count, "a number of spans"))
 }
 
 fn check_reader() -> Result<(), TelemetryError> {
