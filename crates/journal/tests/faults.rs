@@ -11,6 +11,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use patchgate_journal::simulator::{Fault, Simulator};
+use patchgate_journal::storage::Reading as _;
 use patchgate_journal::verify::verify;
 use patchgate_journal::{
     Durability, Health, Journal, NotRecorded, Outcome, Refused, Settings, Subject, Verdict,
@@ -250,6 +251,24 @@ fn a_full_disk_refuses_intents_and_takes_outcomes() {
         runs += 1;
     }
     println!("{runs} quotas");
+}
+
+/// A follower may have read a part of it, and would take the rest of another file for the rest of that one.
+#[test]
+fn the_name_of_a_segment_that_could_not_be_begun_is_not_used_again() {
+    // Behind the append, the sync and the look that finds it gone: append, sync, names, look.
+    for call in 6..=9 {
+        let disk = Simulator::new();
+        let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+        let [first] = disk.segments().unwrap()[..] else { panic!("{:?}", disk.names()) };
+        disk.lose(&first.0.to_string());
+        disk.fail_at(call, Fault::Once);
+        assert!(wait(journal.record(Edit::of(1), &asked(1), &[])).is_err(), "call {call}");
+        wait_until_writable(&journal);
+        journal.close();
+        let [second] = disk.segments().unwrap()[..] else { panic!("{:?}", disk.names()) };
+        assert_eq!(second.0.number, first.0.number + 2, "call {call}: {:?}", disk.hit());
+    }
 }
 
 #[test]

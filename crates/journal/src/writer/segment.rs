@@ -77,10 +77,9 @@ impl Writer {
                 let mut pending = std::mem::take(&mut self.pending);
                 self.unseal(&mut pending);
                 self.pending = pending;
+                // Its number is left out: whoever follows the journal may have begun to read it, and would go on in another file.
                 let removed = self.storage.remove(&name.to_string());
-                if removed.and_then(|()| self.storage.sync_directory()).is_ok() {
-                    self.number = name.number;
-                } else {
+                if removed.and_then(|()| self.storage.sync_directory()).is_err() {
                     // It may be there again after a crash.
                     self.news.abandoned.push(Abandoned { segment: name.number, from: 0 });
                 }
