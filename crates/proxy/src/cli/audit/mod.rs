@@ -51,7 +51,7 @@ enum Command {
     /// Show the last records, and with -f each that comes.
     ///
     /// It works while the gateway writes, and goes on in the next segment. It shows what is written, which may be a moment before
-    /// it is durable. Ctrl-C ends it.
+    /// it is durable: after a failure of the disk a record is written anew, and may be shown twice. Ctrl-C ends it.
     #[command(after_help = tail::EXAMPLES)]
     Tail(tail::Args),
     /// Find records: by resource, caller, time, decision, result.
