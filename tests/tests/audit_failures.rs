@@ -254,6 +254,9 @@ fn an_end_while_nothing_can_be_written_is_an_end() {
     let (status, output) = scene.gateway.stop();
     assert!(status.success(), "{output}");
     assert!(output.contains("the outcome of an edit is not on record yet"), "{output}");
+    // The edit that was refused is counted, and nowhere on record.
+    let lost = output.lines().find(|line| line.contains("refusals have no record"));
+    assert!(lost.is_some_and(|line| line.contains("\"refusals\":1")), "{output}");
     Scene::on(folder.path());
     assert_eq!(only_outcomes(folder.path()), [Verdict::Unknown]);
 }

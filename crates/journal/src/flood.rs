@@ -86,6 +86,11 @@ impl Flood {
         self.windows.values().all(|window| window.counted.is_none())
     }
 
+    /// How many are counted, and were not handed out.
+    pub(crate) fn left(&self) -> u64 {
+        self.windows.values().filter_map(|window| window.counted.as_ref()).map(|counted| counted.count).sum()
+    }
+
     /// Hands out what was counted for a second or longer; all, if it is `all` that is asked for.
     pub(crate) fn due(&mut self, now: Instant, all: bool) -> Vec<Flooded> {
         let mut due = Vec::new();

@@ -62,6 +62,8 @@ pub struct Counters {
     pub refused_intents: u64,
     /// Refusals that have no record each, but are counted in one.
     pub aggregated_refusals: u64,
+    /// Those of them that are counted, and on record not yet; after the end, those that found no place there any more.
+    pub unrecorded_refusals: u64,
     /// The number of the segment that does not verify, so that neither it nor what follows is taken away; 0 if there is none.
     pub evidence: u64,
     /// Records that wait to be written.

@@ -131,6 +131,8 @@ pub(crate) struct Counted {
     pub(crate) failures: AtomicU64,
     pub(crate) refused_intents: AtomicU64,
     pub(crate) aggregated: AtomicU64,
+    /// Records of refusals that the end left unwritten.
+    pub(crate) unwritten: AtomicU64,
     pub(crate) evidence: AtomicU64,
 }
 
@@ -343,6 +345,7 @@ impl Shared {
         };
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counted = &self.counted;
+        let left = self.flood.lock().unwrap_or_else(PoisonError::into_inner).left();
         Counters {
             commits: get(&counted.commits),
             commit_nanoseconds: get(&counted.commit_nanoseconds),
@@ -351,6 +354,7 @@ impl Shared {
             failures: get(&counted.failures),
             refused_intents: get(&counted.refused_intents),
             aggregated_refusals: get(&counted.aggregated),
+            unrecorded_refusals: left + get(&counted.unwritten),
             evidence: get(&counted.evidence),
             queued,
             queued_bytes,

@@ -157,8 +157,10 @@ fn refusals_on_a_broken_disk_are_on_record_if_it_is_well_at_the_end() {
         let refused = Refused { status: 403, code: "Forbidden", reasons: &[], subject: Subject::Unknown };
         journal.refuse(&asked(number), &refused);
     }
+    assert_eq!(journal.counters().unrecorded_refusals, 10);
     disk.heal();
     journal.close();
+    assert_eq!(journal.counters().unrecorded_refusals, 0);
     assert_eq!(on_record(&disk).refusals, 10);
     assert_eq!(findings(&disk), [""; 0]);
 }

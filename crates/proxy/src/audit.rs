@@ -290,9 +290,19 @@ pub fn refuse(journal: &Journal, told: &Told<'_>, trace: &Trace, refusal: &Refus
 
 /// Writes what is queued, at the end of the process. What is not written in time is found as unknown at the next start.
 pub async fn close(journal: Journal) {
-    let closing = tokio::task::spawn_blocking(move || journal.close());
-    if timeout(LAST, closing).await.is_err() {
-        tracing::error!("the audit journal could not be written to its end in time");
+    let closing = tokio::task::spawn_blocking(move || {
+        journal.close();
+        journal.counters().unrecorded_refusals
+    });
+    match timeout(LAST, closing).await {
+        Ok(Ok(refusals @ 1..)) => {
+            tracing::error!(
+                refusals,
+                "refusals have no record, since the audit journal could not be written at the end"
+            );
+        }
+        Ok(_) => {}
+        Err(_) => tracing::error!("the audit journal could not be written to its end in time"),
     }
 }
 

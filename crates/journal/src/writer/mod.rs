@@ -20,7 +20,7 @@ use tokio::sync::oneshot::Sender;
 use crate::answers::Durable;
 use crate::chain::{self, Head};
 use crate::flood::Flood;
-use crate::queue::{Batch, Counted, Order, Shared, What};
+use crate::queue::{Batch, Counted, Entry, Order, Shared, What};
 use crate::record::{Mark, body};
 use crate::segment::{RESERVE, SegmentName};
 use crate::settings::Durability;
@@ -168,7 +168,9 @@ impl Writer {
             }
             batch = self.turn(batch, taken.stop);
             if taken.stop {
-                return;
+                let refusal = |entry: &&Entry| matches!(entry.what, What::Refusal);
+                let unwritten = self.pending.entries.iter().filter(refusal).count();
+                return Counted::add(&self.shared.counted.unwritten, unwritten as u64);
             }
         }
     }
