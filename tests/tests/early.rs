@@ -32,6 +32,9 @@ fn rows() -> Vec<Row> {
         let (begin, end) = body.split_at(5);
         format!("{chunked}5\r\n{begin}\r\n{:x}\r\n{end}\r\n0\r\n\r\n", end.len())
     };
+    // More than anybody writes, and than the watcher follows.
+    let trailer =
+        |chunk: &str| chunk.replace("\r\n0\r\n", &format!("\r\n0\r\nX-Late: {}\r\n", "x".repeat(2000)));
     vec![
         row("no JSON", text(&sized), 415, false),
         row("half a body that is no JSON", text(&sized) + &EDIT[..5], 415, false),
@@ -49,6 +52,8 @@ fn rows() -> Vec<Row> {
         row("chunks", chunks(EDIT), 200, true),
         row("what breaks the schema", sized.clone() + &EDIT.replace("active", "aktive"), 400, true),
         row("chunks that break the schema", chunks(&EDIT.replace("active", "aktive")), 400, true),
+        row("an edit with a trailer like a book", trailer(&chunk), 200, false),
+        row("what breaks the schema, with one", trailer(&chunk).replace("active", "aktive"), 400, false),
         row("a body that has come", text(&(sized.clone() + EDIT)), 415, true),
         row("no body at all", "GET /v1.0/other HTTP/1.1\r\nHost: gateway\r\n\r\n".to_owned(), 404, true),
     ]

@@ -92,7 +92,7 @@ pub fn handle(
             Err(refusal) => Err(refusal),
         };
 
-        let (response, refusal) = match result {
+        let (mut response, refusal) = match result {
             Ok(answer) => (respond::answer(*answer, told.request_id), None),
             Err(refusal) => {
                 let client_request_id =
@@ -104,13 +104,12 @@ pub fn handle(
                     client_request_id: client_request_id.as_ref(),
                     generation: told.generation,
                 };
-                let mut response = respond::refusal(&refusal, stamp);
-                if leaves_body(line, &head.headers, &told, &refusal) {
-                    respond::close(response.headers_mut());
-                }
-                (response, Some(refusal))
+                (respond::refusal(&refusal, stamp), Some(refusal))
             }
         };
+        if leaves_body(line, &head.headers, &told, refusal.as_ref()) {
+            respond::close(response.headers_mut());
+        }
         let answered = Answered {
             head: &head,
             told: &told,
@@ -179,16 +178,17 @@ async fn way<'r>(
     }
 }
 
-/// Whether the rest of the body is not waited for. The connection ends behind such an answer, and the caller has to know.
-fn leaves_body(line: &Line, headers: &HeaderMap, told: &Told<'_>, refusal: &Refusal) -> bool {
-    // What was decided on was read to its end.
-    let decided = told.edit.is_some() || matches!(refusal, Refusal::Violations(_));
+/// Whether the rest of the body is not waited for, or nobody knows where it ended. The connection ends behind such an answer,
+/// and the caller has to know.
+fn leaves_body(line: &Line, headers: &HeaderMap, told: &Told<'_>, refusal: Option<&Refusal>) -> bool {
+    // What was decided on was read to its end, though the watcher may have lost it before.
+    let decided = told.edit.is_some() || matches!(refusal, None | Some(Refusal::Violations(_)));
     let seen = line.seen();
     // Of chunks that nobody reads, although all of them have come, the parser passes over one that it had read ahead, but not
     // over several, and not over one that had to be asked for.
     let chunks =
         || headers.contains_key(TRANSFER_ENCODING) && (seen.several_chunks() || headers.contains_key(EXPECT));
-    !decided && (seen.lacks_body() || chunks())
+    seen.lacks_body() || (!decided && chunks())
 }
 
 /// A new id, of the time at which the request was received.
