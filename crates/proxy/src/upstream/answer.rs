@@ -62,9 +62,9 @@ impl Answer {
                 // The parser went by the chunks (RFC 9112, 6.3), and so must whoever reads it next.
                 gone.push(CONTENT_LENGTH);
             } else if name == CONNECTION {
-                let options = value.to_str().unwrap_or_default().split(',').map(str::trim);
+                let options = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
                 let named = options.filter(|option| is_named(option));
-                gone.extend(named.filter_map(|option| HeaderName::try_from(option).ok()));
+                gone.extend(named.filter_map(|option| HeaderName::from_bytes(option).ok()));
             }
         }
         for name in first.iter().chain(&gone) {
@@ -75,8 +75,8 @@ impl Answer {
 }
 
 /// Whether an option of a connection may be the name of a field that is not removed anyway.
-fn is_named(option: &str) -> bool {
-    !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close")
+fn is_named(option: &[u8]) -> bool {
+    !option.eq_ignore_ascii_case(b"keep-alive") && !option.eq_ignore_ascii_case(b"close")
 }
 
 /// Whether a body is JSON.
