@@ -583,6 +583,7 @@ fn a_variable_that_says_nothing_known_is_named() {
         &[("OTEL_EXPORTER_OTLP_INSECURE", "yes")],
         &[("OTEL_BSP_SCHEDULE_DELAY", "5s")],
         &[("OTEL_BSP_MAX_QUEUE_SIZE", "0")],
+        &[("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "0")],
     ] {
         let mut command = gateway::command(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1").envs(variables.iter().copied());

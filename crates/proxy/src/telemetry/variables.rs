@@ -81,10 +81,14 @@ const CLIENT_KEY: Names = Names {
 const HEADERS: Names = Names {
     traces: "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
     metrics: "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+    logs: "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
     all: "OTEL_EXPORTER_OTLP_HEADERS",
 };
-/// How spans wait, besides for how long.
-const QUEUE: [&str; 2] = ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
+/// How long spans and lines wait, and how many of them.
+const SPANS_WAIT: [&str; 3] =
+    ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
+const LINES_WAIT: [&str; 3] =
+    ["OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"];
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 const TEMPORALITIES: [&str; 3] = ["cumulative", "delta", "lowmemory"];
 const SAMPLERS: [&str; 6] = [
@@ -189,7 +193,7 @@ pub(super) fn check(signal: Signal) -> Result<(), TelemetryError> {
     match signal {
         Signal::Traces => check_sampler()?,
         Signal::Metrics => check_reader()?,
-        Signal::Logs => {}
+        Signal::Logs => check_waiting(LINES_WAIT, "a number of lines")?,
     }
     let plain = match signal {
         Signal::Traces => "'none': spans are sent as they are",
@@ -228,10 +232,13 @@ fn check_sampler() -> Result<(), TelemetryError> {
         |value| value.parse::<f64>().is_ok_and(|ratio| (0.0..=1.0).contains(&ratio)),
         "the part of traces that is kept, from 0 to 1",
     )?;
-    let delay = set("OTEL_BSP_SCHEDULE_DELAY");
-    refuse(delay, |value| value.parse::<u64>().is_ok(), "a number of milliseconds")?;
+    check_waiting(SPANS_WAIT, "a number of spans")
+}
+
+fn check_waiting([delay, counts @ ..]: [&'static str; 3], count: &'static str) -> Result<(), TelemetryError> {
+    refuse(set(delay), |value| value.parse::<u64>().is_ok(), "a number of milliseconds")?;
     let is_count = |value: &str| value.parse::<usize>().is_ok_and(|count| count > 0);
-    QUEUE.into_iter().try_for_each(|name| refuse(set(name), is_count, "a number of spans"))
+    counts.into_iter().try_for_each(|name| refuse(set(name), is_count, count))
 }
 
 fn check_reader() -> Result<(), TelemetryError> {
