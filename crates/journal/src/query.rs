@@ -15,8 +15,9 @@ use crate::record::read::{Decision, Record};
 use crate::record::{Kind, Verdict};
 use crate::storage::Reading;
 
-/// The most memory for edits that are open at one place, in bytes. A journal as it is written has fewer in flight.
-const MOST_OPEN: usize = 64 << 20;
+/// The most memory for edits that are open at one place, in bytes. A gateway with the limits that it has by default has no more
+/// than half of it in flight.
+const MOST_OPEN: usize = 512 << 20;
 /// What an open edit takes besides its texts, about.
 const OVERHEAD: usize = 128;
 
@@ -143,14 +144,17 @@ pub enum Found<'f> {
 }
 
 /// Goes through records in the order of the chain, and keeps intents in mind until their outcomes come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Query {
     filter: Filter,
     edits: Edits,
     /// Intents without an outcome; nothing of those that are not wanted.
     open: HashMap<Box<str>, Option<Open>>,
-    /// The memory they take, about.
+    /// The memory they take, about, and the most that they may.
     bytes: usize,
+    most: usize,
+    /// How many were wanted and had to be forgotten.
+    forgotten: u64,
     /// The number of the segment that was last begun.
     segment: Option<u64>,
 }
@@ -170,7 +174,13 @@ impl Query {
     /// A query.
     pub fn new(filter: Filter, edits: Edits) -> Self {
         let edits = if filter.kind.is_some() { Edits::Apart } else { edits };
-        Self { filter, edits, ..Self::default() }
+        let open = HashMap::new();
+        Self { filter, edits, open, bytes: 0, most: MOST_OPEN, forgotten: 0, segment: None }
+    }
+
+    /// How many edits were wanted and had no place in memory until their outcomes came: those are not found with them.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// Takes the next record, and shows what was found with it. An error is one of `see`.
@@ -222,7 +232,11 @@ impl Query {
         if let Some(before) = self.open.insert(id.into(), open) {
             self.bytes -= takes(id, before.as_ref());
         }
-        if self.bytes > MOST_OPEN { self.forget(&|_| true, see) } else { Ok(()) }
+        if self.bytes <= self.most {
+            return Ok(());
+        }
+        self.forgotten += self.open.values().flatten().count() as u64;
+        self.forget(&|_| true, see)
     }
 
     fn outcome(&mut self, line: &[u8], record: &Record<'_>, see: &mut See<'_>) -> io::Result<()> {
@@ -313,4 +327,38 @@ pub fn each(
         }
     }
     Ok(left_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More than can be kept in mind is told of: an outcome without its intent says neither who nor what.
+    #[test]
+    fn what_is_forgotten_is_counted() {
+        let record = |kind: &str, number: u32| {
+            format!(
+                r#"{{"seq":{number},"time":"2026-11-24T08:00:00Z","kind":"{kind}","request_id":"{number}","caller":{{"id":"tool","known_by":"test"}},"edit":"{}","result":"applied"}}"#,
+                "x".repeat(1000)
+            )
+        };
+        for (most, found, forgotten) in [(MOST_OPEN, 8, 0), (10_000, 2, 6)] {
+            let filter = Filter {
+                caller: Some("tool".to_owned()),
+                result: Some(Verdict::Applied),
+                ..Filter::default()
+            };
+            let mut query = Query { most, ..Query::new(filter, Edits::Joined) };
+            let mut edits = 0;
+            for line in (0..8).map(|n| record("intent", n)).chain((0..8).map(|n| record("outcome", n))) {
+                let record = Record::parse(line.as_bytes()).unwrap();
+                let see = &mut |found: Found<'_>| {
+                    edits += u32::from(matches!(found, Found::Edit { .. }));
+                    Ok(())
+                };
+                query.take(line.as_bytes(), &record, see).unwrap();
+            }
+            assert_eq!((edits, query.forgotten()), (found, forgotten), "{most}");
+        }
+    }
 }

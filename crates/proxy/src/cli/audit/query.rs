@@ -148,6 +148,13 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failed> {
             "{left_out} lines are no records that can be read, and were left out; see `patchgate audit verify`"
         ));
     }
+    let forgotten = stream.forgotten();
+    if forgotten > 0 {
+        say(&format!(
+            "{forgotten} edits were in flight at once, more than find a place in memory: what became of them was not found; ask for \
+             fewer, such as with --since and --until"
+        ));
+    }
     if stream.shown == 0 && args.format == Shown::Table && left_out == 0 {
         say("no record is like that");
     }

@@ -103,6 +103,11 @@ impl Stream {
         self.kept(written)
     }
 
+    /// How many edits were wanted, and are not shown with what became of them.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.query.forgotten()
+    }
+
     /// Gives all that was shown to whoever reads it.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let flushed = match &mut self.writer {
