@@ -76,14 +76,15 @@ pub(crate) fn plan(
     let listed = reading::list(storage)?;
     let mut total: u64 = listed.iter().map(|segment| segment.length).sum();
     let (mut known, mut plan) = (Known::default(), Plan::default());
-    // What does not count at all goes with what comes behind it.
+    // What does not count at all goes with what comes behind it, and so does an empty file, of which `verify` says nothing either.
+    let counts = |segment: &&reading::Listed| segment.counts.min(segment.length) > 0;
     let mut going = Vec::new();
     for (index, segment) in listed.iter().enumerate() {
         going.push(segment);
-        if segment.counts == 0 {
+        if !counts(&segment) {
             continue;
         }
-        let Some(next) = listed.iter().skip(index + 1).find(|next| next.counts > 0) else { break };
+        let Some(next) = listed.iter().skip(index + 1).find(counts) else { break };
         let mut latest = Timestamp::MIN;
         let mut follows = true;
         let mut first = known.head.is_none();

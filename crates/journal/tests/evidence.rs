@@ -92,6 +92,25 @@ fn retention_takes_no_evidence() {
     assert_eq!(findings(&disk), [""; 0]);
 }
 
+/// An empty file that somebody puts among the segments is none, and is not in the way.
+#[test]
+fn an_empty_file_is_no_evidence() {
+    let disk = some_segments();
+    let names = segments(&disk);
+    let second = SegmentName::parse(&names[1]).unwrap();
+    let planted = SegmentName { first: second.first + 1, ..second }.to_string();
+    Storage::create(&disk, &planted).unwrap();
+    assert_eq!(findings(&disk), [""; 0]);
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), forgetful()).unwrap();
+    edits_while(&journal, 100, || {
+        journal.counters().evidence == 0 && segments(&disk).iter().any(|name| names[..4].contains(name))
+    });
+    assert_eq!(journal.counters().evidence, 0);
+    journal.close();
+    assert!(disk.bytes(&planted).is_none());
+    assert_eq!(findings(&disk), [""; 0]);
+}
+
 #[test]
 fn a_record_that_was_changed_is_not_taken_for_a_torn_one() {
     let disk = some_segments();
