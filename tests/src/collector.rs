@@ -27,6 +27,9 @@ use rustls::server::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
+use crate::gateway::Gateway;
+use crate::upstream::Upstream;
+
 /// How long a test waits for spans that should come; only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -113,6 +116,23 @@ impl Collector {
             runtime.block_on(serve(listener, protocol, tls, keeping));
         });
         Self { address, protocol, scheme, kept }
+    }
+
+    /// A gateway whose spans are sent here at once.
+    pub fn traces(&self, args: &[&str], more: &[(&str, &str)]) -> Gateway {
+        let url = self.url();
+        let mut variables = vec![
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", self.protocol.name()),
+            ("OTEL_BSP_SCHEDULE_DELAY", "20"),
+        ];
+        variables.extend(more);
+        Gateway::start_with(args, &variables)
+    }
+
+    /// The same in front of an upstream.
+    pub fn traces_before(&self, upstream: &Upstream, more: &[(&str, &str)]) -> Gateway {
+        self.traces(&["--upstream", &format!("http://{}", upstream.address)], more)
     }
 
     /// Its base URL.

@@ -245,6 +245,13 @@ impl Gateway {
         self.wait()
     }
 
+    /// Ends it, which is to go well, and returns all that it wrote.
+    pub fn end_well(self) -> String {
+        let (status, output) = self.stop();
+        assert!(status.success(), "{status}: {output}");
+        output
+    }
+
     /// Waits for its end, and returns how it ended and all that it wrote to standard output and error.
     pub fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().expect("the process ends");

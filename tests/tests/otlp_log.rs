@@ -8,24 +8,6 @@ const INCIDENT: &str = "/v1.0/security/incidents/2972395";
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// A gateway whose telemetry goes to a collector.
-fn sending(collector: &Collector, more: &[(&str, &str)]) -> Gateway {
-    let url = collector.url();
-    let mut variables = vec![
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", collector.protocol.name()),
-    ];
-    variables.extend(more);
-    Gateway::start_with(&[], &variables)
-}
-
-/// Ends a gateway, which sends what it still has, and returns what it wrote to standard error.
-fn ended(gateway: Gateway) -> String {
-    let (status, output) = gateway.stop();
-    assert!(status.success(), "{status}: {output}");
-    output
-}
-
 /// The only line with that message.
 fn only<'l>(lines: &'l [Line], message: &str) -> &'l Line {
     let found: Vec<&Line> = lines.iter().filter(|line| line.message == message).collect();
@@ -37,10 +19,10 @@ fn only<'l>(lines: &'l [Line], message: &str) -> &'l Line {
 fn a_line_says_the_same_on_standard_error_and_by_otlp() {
     for protocol in Protocol::ALL {
         let collector = Collector::start(protocol);
-        let gateway = sending(&collector, &[]);
+        let gateway = collector.traces(&[], &[]);
         let answer = gateway.connect().patch(INCIDENT, &[("traceparent", PARENT)], r#"{"status":"Resolvd"}"#);
         assert_eq!(answer.status, 400);
-        let output = ended(gateway);
+        let output = gateway.end_well();
         let lines = collector.lines();
         let line = only(&lines, "refused");
         let own: Value = output
@@ -68,9 +50,9 @@ fn a_line_says_the_same_on_standard_error_and_by_otlp() {
 fn no_line_of_a_library_is_sent() {
     for protocol in Protocol::ALL {
         let collector = Collector::start(protocol);
-        let gateway = sending(&collector, &[("RUST_LOG", "trace"), ("OTEL_BLRP_SCHEDULE_DELAY", "5")]);
+        let gateway = collector.traces(&[], &[("RUST_LOG", "trace"), ("OTEL_BLRP_SCHEDULE_DELAY", "5")]);
         gateway.get("/none");
-        let output = ended(gateway);
+        let output = gateway.end_well();
         assert!(output.contains("\"target\":\"hyper"), "the libraries do log: {output}");
         let lines = collector.lines();
         only(&lines, "refused");
@@ -81,9 +63,9 @@ fn no_line_of_a_library_is_sent() {
 #[test]
 fn the_variables_say_whether_and_where_to() {
     let (all, logs) = (Collector::start(Protocol::Http), Collector::start(Protocol::Grpc));
-    let gateway = sending(&all, &[("OTEL_LOGS_EXPORTER", "none")]);
+    let gateway = all.traces(&[], &[("OTEL_LOGS_EXPORTER", "none")]);
     gateway.get("/none");
-    ended(gateway);
+    gateway.end_well();
     assert_eq!((all.lines().len(), all.spans().len()), (0, 1));
 
     let url = logs.url();
@@ -91,7 +73,7 @@ fn the_variables_say_whether_and_where_to() {
         [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", url.as_str()), ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc")];
     let gateway = Gateway::start_with(&[], &own);
     gateway.get("/none");
-    ended(gateway);
+    gateway.end_well();
     // Without a trace there is none to name.
     assert_eq!((only(&logs.lines(), "refused").trace_id.as_str(), logs.spans().len()), ("", 0));
 
