@@ -23,7 +23,7 @@ impl<S: Reading> Follower<S> {
     pub fn before_last(storage: S, records: usize) -> io::Result<Self> {
         let mut follower = Self { storage, at: None };
         let mut left = records;
-        for (segment, _) in follower.storage.segments()?.into_iter().rev() {
+        for (segment, _) in follower.storage.segments()?.into_iter().rev().filter(|(_, length)| *length > 0) {
             // Where the last lines of this segment begin, and behind them its end.
             let mut begins = VecDeque::from([0]);
             let read = read(&follower.storage, segment, 0, &mut |_, end| {
@@ -77,7 +77,8 @@ impl<S: Reading> Follower<S> {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => other?,
             }
-            match segments.iter().find(|(name, _)| *name > segment) {
+            // An empty one says nothing yet; somebody may have put it there, and the journal goes on before it.
+            match segments.iter().find(|(name, length)| *name > segment && *length > 0) {
                 Some((next, _)) => self.at = Some((*next, 0)),
                 None => return Ok(()),
             }

@@ -15,7 +15,7 @@ use patchgate_journal::record::Kind;
 use patchgate_journal::record::read::{Decision, Record};
 use patchgate_journal::segment::SegmentName;
 use patchgate_journal::simulator::Simulator;
-use patchgate_journal::storage::Reading;
+use patchgate_journal::storage::{Reading, Storage};
 use patchgate_journal::verify::verify;
 use patchgate_journal::{
     Asked, Directory, Durability, FieldRules, HashKey, Journal, Keep, NoKey, NotRecorded, Outcome, Refused,
@@ -308,7 +308,7 @@ struct Begun(Simulator);
 impl Reading for Begun {
     fn segments(&self) -> io::Result<Vec<(SegmentName, u64)>> {
         let mut segments = self.0.segments()?;
-        segments.push((SegmentName { number: u64::MAX, first: u64::MAX }, 0));
+        segments.push((SegmentName { number: u64::MAX, first: u64::MAX }, 1));
         Ok(segments)
     }
 
@@ -330,6 +330,33 @@ fn a_follower_does_not_begin_anew_where_the_newest_segment_is_gone() {
         })
         .unwrap();
     assert_eq!(seen, [end - 2, end - 1, end]);
+}
+
+/// An empty file that somebody puts there, of a number that is still to come, does not lead away from the journal.
+#[test]
+fn a_follower_goes_past_no_segment_for_an_empty_file() {
+    let disk = Simulator::new();
+    let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+    let plant = |number| Storage::create(&disk, &SegmentName { number, first: 1 }.to_string()).unwrap();
+    plant(9);
+    let mut follower = Follower::before_last(disk.clone(), 0).unwrap();
+    let mut seen = Vec::new();
+    let mut catch_up = |seen: &mut Vec<u64>| {
+        let see = &mut |line: &[u8]| {
+            seen.push(Record::parse(line).unwrap().seq);
+            Ok(())
+        };
+        follower.catch_up(see).unwrap();
+    };
+    for first in [10, 20] {
+        edits(&journal, first..first + 2);
+        catch_up(&mut seen);
+        plant(first);
+    }
+    journal.close();
+    catch_up(&mut seen);
+    let end = verify(&disk, &[], &mut |_, _| ()).unwrap().last.unwrap().0.seq;
+    assert_eq!(seen, (2..=end).collect::<Vec<_>>());
 }
 
 #[test]
