@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::value::masked;
+use super::url::masked;
 use crate::snippet::{At, Excerpt, Message, floor};
 
 /// The text of a configuration and where it stands.

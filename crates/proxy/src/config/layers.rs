@@ -16,7 +16,7 @@ use patchgate_model::suggest::nearest;
 use super::Config;
 use super::fault::{Document, Fault, Faults, Place, line_and_column};
 use super::settings::{self, PREFIX, Setting};
-use super::value::concealed;
+use super::url::concealed;
 use super::{HEAD_BYTES, file, variable};
 use crate::reason;
 

@@ -16,6 +16,7 @@ mod list;
 pub mod settings;
 pub mod show;
 mod units;
+mod url;
 mod value;
 mod variable;
 
@@ -30,8 +31,9 @@ pub use fault::{Fault, Faults, Place};
 pub use layers::{Draft, Flags, Inputs, Loaded, Source};
 pub use list::of_field;
 pub use units::{Age, Count, Delay, Size, Span};
-pub use value::{PublicUrl, Url};
-pub(crate) use value::{address, concealed};
+pub(crate) use url::concealed;
+pub use url::{PublicUrl, Url};
+pub(crate) use value::address;
 
 /// A whole configuration.
 #[derive(Debug, Clone, Default)]

@@ -85,6 +85,20 @@ pub(super) struct Route {
 #[derive(Debug, Default)]
 pub(super) struct Grpc(Option<(Handle, oneshot::Sender<()>)>);
 
+/// An exporter of some kind; their builders have nothing in common that a function could be told.
+macro_rules! exporter {
+    ($exporter:ident, $route:ident, $grpc:ident) => {
+        Ok(match $route.protocol {
+            OtlpProtocol::Http => $route.over_http($exporter::builder().with_http())?.build()?,
+            OtlpProtocol::Grpc => {
+                let runtime = $grpc.runtime()?;
+                let _inside = runtime.enter();
+                $route.over_grpc($exporter::builder().with_tonic())?.build()?
+            }
+        })
+    };
+}
+
 impl Route {
     /// The way of a signal, if it is to go anywhere.
     pub(super) fn of(signal: Signal, configured: Option<&Otlp>) -> Result<Option<Self>, TelemetryError> {
@@ -107,38 +121,17 @@ impl Route {
 
     /// The exporter of traces.
     pub(super) fn spans(self, grpc: &mut Grpc) -> Result<SpanExporter, TelemetryError> {
-        Ok(match self.protocol {
-            OtlpProtocol::Http => self.over_http(SpanExporter::builder().with_http())?.build()?,
-            OtlpProtocol::Grpc => {
-                let runtime = grpc.runtime()?;
-                let _inside = runtime.enter();
-                self.over_grpc(SpanExporter::builder().with_tonic())?.build()?
-            }
-        })
+        exporter!(SpanExporter, self, grpc)
     }
 
     /// The exporter of metrics.
     pub(super) fn metrics(self, grpc: &mut Grpc) -> Result<MetricExporter, TelemetryError> {
-        Ok(match self.protocol {
-            OtlpProtocol::Http => self.over_http(MetricExporter::builder().with_http())?.build()?,
-            OtlpProtocol::Grpc => {
-                let runtime = grpc.runtime()?;
-                let _inside = runtime.enter();
-                self.over_grpc(MetricExporter::builder().with_tonic())?.build()?
-            }
-        })
+        exporter!(MetricExporter, self, grpc)
     }
 
     /// The exporter of the log.
     pub(super) fn logs(self, grpc: &mut Grpc) -> Result<LogExporter, TelemetryError> {
-        Ok(match self.protocol {
-            OtlpProtocol::Http => self.over_http(LogExporter::builder().with_http())?.build()?,
-            OtlpProtocol::Grpc => {
-                let runtime = grpc.runtime()?;
-                let _inside = runtime.enter();
-                self.over_grpc(LogExporter::builder().with_tonic())?.build()?
-            }
-        })
+        exporter!(LogExporter, self, grpc)
     }
 
     fn over_http<B: WithExportConfig + WithHttpConfig>(self, builder: B) -> Result<B, TelemetryError> {

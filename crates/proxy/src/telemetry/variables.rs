@@ -30,60 +30,27 @@ struct Names {
     all: &'static str,
 }
 
-const ENDPOINT: Names = Names {
-    traces: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    metrics: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-    logs: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
-    all: "OTEL_EXPORTER_OTLP_ENDPOINT",
-};
-const PROTOCOL: Names = Names {
-    traces: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-    metrics: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
-    logs: "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
-    all: "OTEL_EXPORTER_OTLP_PROTOCOL",
-};
-const COMPRESSION: Names = Names {
-    traces: "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
-    metrics: "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
-    logs: "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION",
-    all: "OTEL_EXPORTER_OTLP_COMPRESSION",
-};
-const TIMEOUT: Names = Names {
-    traces: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
-    metrics: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
-    logs: "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT",
-    all: "OTEL_EXPORTER_OTLP_TIMEOUT",
-};
-const INSECURE: Names = Names {
-    traces: "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
-    metrics: "OTEL_EXPORTER_OTLP_METRICS_INSECURE",
-    logs: "OTEL_EXPORTER_OTLP_LOGS_INSECURE",
-    all: "OTEL_EXPORTER_OTLP_INSECURE",
-};
-const CERTIFICATE: Names = Names {
-    traces: "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
-    metrics: "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
-    logs: "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE",
-    all: "OTEL_EXPORTER_OTLP_CERTIFICATE",
-};
-const CLIENT_CERTIFICATE: Names = Names {
-    traces: "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-    metrics: "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
-    logs: "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE",
-    all: "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-};
-const CLIENT_KEY: Names = Names {
-    traces: "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
-    metrics: "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
-    logs: "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY",
-    all: "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-};
-const HEADERS: Names = Names {
-    traces: "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-    metrics: "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
-    logs: "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
-    all: "OTEL_EXPORTER_OTLP_HEADERS",
-};
+/// Those of a kind, whose name stands at their end.
+macro_rules! names {
+    ($kind:literal) => {
+        Names {
+            traces: concat!("OTEL_EXPORTER_OTLP_TRACES_", $kind),
+            metrics: concat!("OTEL_EXPORTER_OTLP_METRICS_", $kind),
+            logs: concat!("OTEL_EXPORTER_OTLP_LOGS_", $kind),
+            all: concat!("OTEL_EXPORTER_OTLP_", $kind),
+        }
+    };
+}
+
+const ENDPOINT: Names = names!("ENDPOINT");
+const PROTOCOL: Names = names!("PROTOCOL");
+const COMPRESSION: Names = names!("COMPRESSION");
+const TIMEOUT: Names = names!("TIMEOUT");
+const INSECURE: Names = names!("INSECURE");
+const CERTIFICATE: Names = names!("CERTIFICATE");
+const CLIENT_CERTIFICATE: Names = names!("CLIENT_CERTIFICATE");
+const CLIENT_KEY: Names = names!("CLIENT_KEY");
+const HEADERS: Names = names!("HEADERS");
 /// How long spans and lines wait, and how many of them.
 const SPANS_WAIT: [&str; 3] =
     ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
