@@ -199,6 +199,18 @@ fn relaxed_keeps_its_promises_at_every_call() {
     }
 }
 
+/// Whoever hears that a checkpoint is not there finds out by the journal's health whether it goes on.
+#[test]
+fn a_failure_is_told_when_the_health_says_it() {
+    for number in 0..200 {
+        let disk = Simulator::new();
+        let (journal, _) = Journal::open_on(Box::new(disk.clone()), quick()).unwrap();
+        disk.fail_at(1, Fault::UntilHealed);
+        let error = wait(journal.checkpoint()).unwrap_err();
+        assert!(!journal.health().is_writable(), "{number}: {error}");
+    }
+}
+
 #[test]
 fn a_full_disk_refuses_intents_and_takes_outcomes() {
     let mut runs = 0;

@@ -4,6 +4,8 @@ use std::io::{self, BufReader, Read as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::Sender;
+
 use super::{Source, Trouble, Writer, answer};
 use crate::chain::{self, Head};
 use crate::health::{Health, NotRecorded, OutcomeHeld};
@@ -43,11 +45,14 @@ impl Writer {
         for batch in unsynced.iter_mut().rev() {
             self.unseal(batch);
         }
-        for batch in unsynced {
-            self.keep(batch);
-        }
+        let waiting: Vec<_> = unsynced.into_iter().flat_map(|batch| self.keep(batch)).collect();
         let (Trouble::Io(error) | Trouble::Meddled(error)) = trouble;
         self.rescue(error);
+        // Only now: whoever hears that its mark is not there may look whether the journal can be written.
+        let reason = self.reason();
+        for waiter in waiting {
+            answer(waiter, Err(NotRecorded::Unwritable(Arc::clone(&reason))));
+        }
     }
 
     /// Where what is to be written anew begins in a segment, if somebody has changed what stands before: then it is not where it
@@ -165,21 +170,24 @@ impl Writer {
     /// Keeps a batch for the time when there is a segment again.
     pub(super) fn hold(&mut self, batch: Batch) -> Batch {
         let kept = self.without_waiting_intents(batch);
-        self.keep(kept);
+        // Its marks were refused already.
+        _ = self.keep(kept);
         let reason = self.reason();
         self.hold_pending(&io::Error::other(reason.to_string()));
         Batch::default()
     }
 
-    /// Keeps records to be written anew, but for marks: they speak of the segment in which they were to stand.
-    fn keep(&mut self, mut batch: Batch) {
-        let reason = self.reason();
+    /// Keeps records to be written anew, but for marks: they speak of the segment in which they were to stand. Returns who waits
+    /// for these.
+    fn keep(&mut self, mut batch: Batch) -> Vec<Option<Sender<Result<Head, NotRecorded>>>> {
+        let mut waiting = Vec::new();
         for (entry, body) in batch.each() {
             match std::mem::replace(&mut entry.what, What::Refusal) {
-                What::Mark(_, waiter) => answer(waiter, Err(NotRecorded::Unwritable(Arc::clone(&reason)))),
+                What::Mark(_, waiter) => waiting.push(waiter),
                 what => self.pending.push_again(what, body, entry.closed),
             }
         }
+        waiting
     }
 
     /// Refuses the intents that somebody waits for; nobody forwards them.
